@@ -190,17 +190,16 @@ func TestTargetsPending(t *testing.T) {
 	require.Empty(t, targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, healthy}), "more targets are being registered")
 }
 
-// The origin of a snapshot is who created it and on what occasion, also where its name suggests another one.
-func TestSnapshotOrigin(t *testing.T) {
+// The occasion of a snapshot does not depend on a name that suggests another one.
+func TestSnapshotOccasion(t *testing.T) {
+	const preDeploy = "v3-backend-staging-pre-deploy-20260101-000000"
 	for want, snapshot := range map[string]Snapshot{
-		"before the deployment 1 by jane@laptop": {Name: "v3-backend-staging-pre-deploy-20260101-000000", Type: "manual", Deployment: "1", createdBy: "jane@laptop"},
-		"before the deployment 1":                {Name: "v3-backend-staging-pre-deploy-20260101-000000", Type: "manual", Deployment: "1"},
-		"manually by jane@laptop":                {Name: "v3-backend-staging-pre-deploy-20260101-000000", Type: "manual", createdBy: "jane@laptop"},
-		"manually":                               {Name: "before-the-migration", Type: "manual"},
-		"final snapshot, by destroy or when the database was replaced": {Name: "v3-backend-staging-db-final-20260101-000000", Type: "manual"},
-		"before an upgrade, by RDS":                                    {Name: "preupgrade-v3-backend-staging-db-16-8-to-17-8-2026-01-01", Type: "manual"},
-		"automated, by RDS":                                            {Name: "rds:v3-backend-staging-db-2026-01-01", Type: "automated"},
+		"before the deployment 1": {Name: preDeploy, Type: "manual", Deployment: "1"},
+		"manually":                {Name: preDeploy, Type: "manual"},
+		"when destroy or a replacement deleted the database": {Name: "v3-backend-staging-db-final-20260101-000000", Type: "manual"},
+		"before an upgrade, by RDS":                          {Name: "preupgrade-v3-backend-staging-db-16-8-to-17-8-2026-01-01", Type: "manual"},
+		"automated, by RDS":                                  {Name: "rds:v3-backend-staging-db-2026-01-01", Type: "automated"},
 	} {
-		require.Equal(t, want, snapshot.Origin())
+		require.Equal(t, want, snapshot.Occasion())
 	}
 }

@@ -34,10 +34,10 @@ type Snapshot struct {
 	Encrypted bool   `json:"encrypted"`
 	// Deployment is the ID of the deployment that took it; "" where none did.
 	Deployment string `json:"deployment,omitempty"`
+	// CreatedBy is the user of the deployer who created it; "" where another program did, or an older version.
+	CreatedBy string `json:"-"`
 	// user is the database's master user.
 	user string
-	// createdBy is the user of the deployer who created it; "" where another program did, or an older version.
-	createdBy string
 }
 
 // deploymentTag is the tag of a snapshot that has the ID of the deployment that took it, createdByTag that of the user.
@@ -53,21 +53,17 @@ const (
 	preUpgradePrefix = "preupgrade-"
 )
 
-// Origin returns who created the snapshot, and on what occasion.
-func (s Snapshot) Origin() string {
-	by := ""
-	if s.createdBy != "" {
-		by = " by " + s.createdBy
-	}
+// Occasion returns on what occasion the snapshot was created.
+func (s Snapshot) Occasion() string {
 	switch {
 	case s.Deployment != "":
-		return "before the deployment " + s.Deployment + by
+		return "before the deployment " + s.Deployment
 	case strings.HasPrefix(s.Name, preUpgradePrefix):
 		return "before an upgrade, by RDS"
 	case strings.Contains(s.Name, finalInfix):
-		return "final snapshot, by destroy or when the database was replaced"
+		return "when destroy or a replacement deleted the database"
 	case s.Type == "manual":
-		return "manually" + by
+		return "manually"
 	}
 	return s.Type + ", by RDS"
 }
@@ -215,7 +211,7 @@ func newSnapshot(s types.DBSnapshot) Snapshot {
 		Name: aws.ToString(s.DBSnapshotIdentifier), Type: aws.ToString(s.SnapshotType), Status: aws.ToString(s.Status),
 		Created: aws.ToTime(s.SnapshotCreateTime).UTC(), Progress: aws.ToInt32(s.PercentProgress), SizeGiB: aws.ToInt32(s.AllocatedStorage),
 		Engine: aws.ToString(s.Engine), Version: aws.ToString(s.EngineVersion), Encrypted: aws.ToBool(s.Encrypted),
-		Deployment: tagValue(s.TagList, deploymentTag), user: aws.ToString(s.MasterUsername), createdBy: tagValue(s.TagList, createdByTag),
+		Deployment: tagValue(s.TagList, deploymentTag), user: aws.ToString(s.MasterUsername), CreatedBy: tagValue(s.TagList, createdByTag),
 	}
 }
 

@@ -46,7 +46,8 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 	var names []string
 	for _, snapshot := range all {
 		if snapshot.Name == name {
-			require.Equal(t, "before the deployment 20261123-181140-1f3a by dependabot_bot_", snapshot.Origin())
+			require.Equal(t, "before the deployment 20261123-181140-1f3a", snapshot.Occasion())
+			require.Equal(t, "dependabot_bot_", snapshot.CreatedBy)
 		}
 		if snapshot.Type == "manual" {
 			names = append(names, snapshot.Name)

@@ -50,7 +50,7 @@ func StopMigrations(ctx context.Context, deps Deps, by string) ([]StoppedMigrati
 
 // stopRunning stops a migration and waits for its end.
 func (m *migrationTask) stopRunning(ctx context.Context, task *types.Task, by string, log phaseLog) (StoppedMigration, error) {
-	if err := m.stopTask(ctx, task, "stopped with deployer migrate --stop by "+by); err != nil {
+	if err := m.stopTask(ctx, task, "stopped with `deployer migrate --stop` by "+by); err != nil {
 		return StoppedMigration{}, fmt.Errorf("stop the migration %s: %w", taskID(task), err)
 	}
 	log.progress("stopping task %s", taskID(task))

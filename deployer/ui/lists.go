@@ -196,8 +196,12 @@ func (d *document) snapshots(all []database.Snapshot, now time.Time) {
 		if status == "creating" {
 			status = fmt.Sprintf("%d %% done", s.Progress)
 		}
+		occasion := s.Occasion()
+		if s.CreatedBy != "" {
+			occasion += "\n  by " + s.CreatedBy
+		}
 		t.AppendRow(table.Row{
-			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + s.Origin(),
+			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + occasion,
 			status, fmt.Sprintf("%d GiB", s.SizeGiB), engine,
 		})
 	}
