@@ -51,6 +51,9 @@ func readFlagsInForce(c *cli.Context) flagsInForce {
 	return f
 }
 
+// simulated reports whether the run acts on the simulated account.
+func (f *flagsInForce) simulated() bool { return f != nil && slices.Contains(f.account, "--local") }
+
 // printedCommand matches a command of the deployer in a text: quoted, or at the start of a line, up to the end of the quotation or the line.
 var printedCommand = regexp.MustCompile("(?m)(`)(deployer [a-z][^`\n]*)|(^[ \t]*)(deployer [a-z][^\n]*)")
 

@@ -131,5 +131,5 @@ func (o migrateOptions) printSummary(env *environment.Environment, result histor
 		o.terminal.printf("`%s` can be run in %s with %s; %s\n", sanitize.Text(command), env.Name, result.Image.Tag, dryRunNote)
 		return
 	}
-	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", sanitize.Text(command), result.Image.Tag, env.Name, duration(result))
+	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", sanitize.Text(command), result.Image.Tag, env.Name, o.terminal.took(result))
 }
