@@ -55,6 +55,12 @@ func TestOverTheWire(t *testing.T) {
 	require.Len(t, absent, 1)
 	require.Equal(t, ReasonNotDeployed, absent[stackService(env)].Reason)
 
+	// remedies are the commands for what a deployment does not create, or would create empty.
+	remedies := map[string]string{
+		"hosted_zone": "bootstrap", "delegation": "bootstrap", "image_repository": "bootstrap", "secrets": "secrets init --env dev",
+		"database": "snapshot restore --env dev --switch", "database_backups": "snapshot restore --env dev --switch",
+	}
+
 	// A stack with resources was deployed, whatever is left of them.
 	sources.Stack = func(context.Context) (StackInfo, error) { return StackInfo{Resources: 1}, nil }
 	for id, f := range judge(overTheWire...) {
@@ -64,6 +70,11 @@ func TestOverTheWire(t *testing.T) {
 		default:
 			require.Contains(t, f.Reason, "Missing", "%s: %s", id, f.Message)
 			require.NotEqual(t, Healthy, f.Status, id)
+			if want := remedies[f.Component]; want != "" {
+				require.Equal(t, "deployer "+want, f.Hint.Command, id)
+			} else {
+				require.Equal(t, "deployer up --env dev --image-tag TAG --refresh", f.Hint.Command, id)
+			}
 		}
 	}
 
