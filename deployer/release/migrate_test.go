@@ -321,3 +321,19 @@ func TestBackground(t *testing.T) {
 	require.Contains(t, running[0], "`deployer migrate --env staging --stop`")
 	require.Regexp(t, "^v3-backend-staging-api-service is being rolled out, . of 2 tasks are running; `deployer rollback --env staging`", running[1])
 }
+
+// A hint advises --wait only where it was not given.
+func TestHintsDoNotAdviseAGivenWait(t *testing.T) {
+	e, m := migrating(t)
+	e.tasks = []types.Task{oneOff("old", "RUNNING")}
+	service := e.services[m.env.ServiceName("api")]
+	service.Deployments[0].RolloutState = types.DeploymentRolloutStateInProgress
+	for _, waits := range []bool{false, true} {
+		p := &preflight{env: m.env, aws: fakeAWS(e.handle), waits: waits}
+		for _, problems := range [][]Problem{p.migrationRunning(t.Context()), p.rolloutInProgress(t.Context())} {
+			require.Len(t, problems, 1)
+			require.Equal(t, !waits, strings.Contains(problems[0].Hint, "--wait"), problems[0].Hint)
+			require.Contains(t, problems[0].Hint, "`deployer ")
+		}
+	}
+}

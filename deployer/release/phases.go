@@ -113,7 +113,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
 		checker.extraCheck = d.openStack
 	}
-	if d.request.Wait || d.waitsForCrashed {
+	if checker.waits = d.request.Wait || d.waitsForCrashed; checker.waits {
 		// The migrate phase waits for a running migration.
 		checker.warnOnly = append(slices.Clone(checker.warnOnly), Migration)
 	}

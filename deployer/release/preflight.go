@@ -69,6 +69,8 @@ type preflight struct {
 	migrationOnly bool
 	// warnOnly are checks whose problems only warn.
 	warnOnly []string
+	// waits reports that the deployment waits for what is in progress, so that hints do not advise --wait.
+	waits bool
 	// changesNetwork reports that the deployment applies the file's description of the network; migrates and rollsOut that it has these
 	// phases.
 	changesNetwork, migrates, rollsOut bool
@@ -286,8 +288,11 @@ func (p *preflight) rolloutInProgress(ctx context.Context) []Problem {
 	var problems []Problem
 	for _, service := range services {
 		if rollout, inProgress := rolloutText(service); inProgress {
-			problems = append(problems, transient("rollout", hint.With(errors.New(rollout),
-				"wait for it with --wait, follow it with `deployer status --env "+p.env.Stack+" --only ecs_service`, or end it with `deployer rollback --env "+p.env.Stack+"`"))...)
+			next := "follow it with `deployer status --env " + p.env.Stack + " --only ecs_service`, or end it with `deployer rollback --env " + p.env.Stack + "`"
+			if !p.waits {
+				next = "wait for it with --wait, " + next
+			}
+			problems = append(problems, transient("rollout", hint.With(errors.New(rollout), next))...)
 		}
 	}
 	return problems
@@ -308,7 +313,7 @@ func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 	}
 	var problems []Problem
 	for _, task := range tasks {
-		problems = append(problems, blocking(Migration, alreadyRunningError(p.env, task, slices.Contains(p.warnOnly, Migration)))...)
+		problems = append(problems, blocking(Migration, alreadyRunningError(p.env, task, p.waits))...)
 	}
 	return problems
 }
