@@ -83,7 +83,7 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 		return f.warning("OtherBounds", driftHint(env, "the bounds were changed outside the deployer"),
 			"scales between %d and %d tasks, the environment's file has %d and %d", low, high, s.Tasks.Min, s.Tasks.Max)
 	case policies == 0:
-		return f.error("NoPolicies", driftHint(env, "the scaling policies were deleted"), "the %s does not scale: it has no scaling policies", s.Role)
+		return f.error("NoPolicies", deployHint(env, "the scaling policies were deleted"), "the %s does not scale: it has no scaling policies", s.Role)
 	case suspended != nil && (aws.ToBool(suspended.DynamicScalingOutSuspended) || aws.ToBool(suspended.DynamicScalingInSuspended)):
 		return f.warning("ScalingSuspended", driftHint(env, "it was suspended outside the deployer, or by a restore"), "scaling is suspended")
 	case desired >= high:

@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/list"
@@ -97,9 +98,35 @@ func awsCommand(env *environment.Environment, words string) string {
 	return "aws " + words + " --region " + env.Region
 }
 
-// deployHint returns the hint for what a full deployment creates or repairs.
+// tagPlaceholder replaces, in commands of hints, the tag of the image that runs, which only records have.
+const tagPlaceholder = "--image-tag TAG"
+
+// NeedsTag reports whether a hint's command lacks the tag of the image that runs.
+func (r Report) NeedsTag() bool { return slices.ContainsFunc(r.Services, needsTag) }
+
+func needsTag(f Finding) bool {
+	return f.Hint != nil && strings.Contains(f.Hint.Command, tagPlaceholder)
+}
+
+// SetTag replaces the placeholder in the commands of hints with a tag.
+func (r Report) SetTag(tag string) {
+	for i, f := range r.Services {
+		if needsTag(f) {
+			hint := *f.Hint // findings share hints
+			hint.Command = strings.ReplaceAll(hint.Command, tagPlaceholder, "--image-tag "+tag)
+			r.Services[i].Hint = &hint
+		}
+	}
+}
+
+// deployHint returns the hint for what a full deployment creates or repairs. Without --refresh, a deployment takes what was deleted or
+// changed outside of it to be as in the state.
+// Source: https://www.pulumi.com/docs/iac/cli/commands/pulumi_up/
 func deployHint(env *environment.Environment, cause string) Hint {
-	return Hint{Cause: cause, Solution: "run a full deployment", Command: command(env, "up") + " --image-tag TAG"}
+	return Hint{
+		Cause: cause, Solution: "run a full deployment with --refresh, which finds what was deleted or changed in the account",
+		Command: command(env, "up") + " " + tagPlaceholder + " --refresh",
+	}
 }
 
 // missingHint returns the hint for something that does not exist, such as "the VPC".

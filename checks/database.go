@@ -59,6 +59,15 @@ func checkDatabase(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateDatabase(database, maintenance, metrics, rc.env)}, nil
 }
 
+// databaseMissingHint returns the hint for a database that does not exist. A deployment with --refresh would create an empty one.
+func databaseMissingHint(env *environment.Environment) Hint {
+	return Hint{
+		Cause:    "the database was deleted, or its first deployment has not ended",
+		Solution: "restore its newest snapshot; where there was no database yet, a full deployment creates an empty one",
+		Command:  command(env, "snapshot restore") + " --switch",
+	}
+}
+
 // Limits of the free storage, in percent.
 const (
 	storageWarning = 15
@@ -71,7 +80,7 @@ func evaluateDatabase(
 ) Finding {
 	f := newFinding("database", "RDS-Database-"+env.DatabaseIdentifier())
 	if database == nil {
-		return f.error("DatabaseMissing", missingHint(env, "the database"), "the database %s does not exist", env.DatabaseIdentifier())
+		return f.error("DatabaseMissing", databaseMissingHint(env), "the database %s does not exist", env.DatabaseIdentifier())
 	}
 	status := aws.ToString(database.DBInstanceStatus)
 	name := databaseMetrics(env.DatabaseIdentifier())
@@ -93,7 +102,7 @@ func evaluateDatabase(
 	}
 	grow := Hint{
 		Cause:    "data grows, and the storage has reached its maximum or grows too slowly",
-		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " --image-tag TAG --component database",
+		Solution: "raise database.maxStorageGiB in the environment's file and deploy, or remove data", Command: command(env, "up") + " " + tagPlaceholder + " --component database",
 	}
 	switch {
 	case status == "":

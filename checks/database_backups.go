@@ -44,7 +44,7 @@ func evaluateBackups(
 ) Finding {
 	f := newFinding("database_backups", "RDS-Backups-"+env.DatabaseIdentifier())
 	if database == nil {
-		return f.error("DatabaseMissing", missingHint(env, "the database"), "the database %s does not exist", env.DatabaseIdentifier())
+		return f.error("DatabaseMissing", databaseMissingHint(env), "the database %s does not exist", env.DatabaseIdentifier())
 	}
 	kept, wanted := int(aws.ToInt32(database.BackupRetentionPeriod)), env.Database.BackupDays
 	failed := list.Map(list.Filter(snapshots, func(s rdstypes.DBSnapshot) bool { return aws.ToString(s.Status) == "failed" }),

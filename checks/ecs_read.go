@@ -31,14 +31,16 @@ func tasksKey(desired ecstypes.DesiredStatus) string { return "ecs tasks " + str
 
 // readCluster returns the environment's cluster, or nil where there is none.
 func readCluster(ctx context.Context, rc *runContext) (*ecstypes.Cluster, error) {
-	out, err := ecs.NewFromConfig(rc.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
-		Clusters: []string{rc.env.ClusterName()},
-		Include:  []ecstypes.ClusterField{ecstypes.ClusterFieldSettings, ecstypes.ClusterFieldConfigurations},
+	return cached(ctx, &rc.cache, "ecs cluster", func(ctx context.Context) (*ecstypes.Cluster, error) {
+		out, err := ecs.NewFromConfig(rc.aws()).DescribeClusters(ctx, &ecs.DescribeClustersInput{
+			Clusters: []string{rc.env.ClusterName()},
+			Include:  []ecstypes.ClusterField{ecstypes.ClusterFieldSettings, ecstypes.ClusterFieldConfigurations},
+		})
+		if err != nil || len(out.Clusters) == 0 {
+			return nil, err
+		}
+		return &out.Clusters[0], nil
 	})
-	if err != nil || len(out.Clusters) == 0 {
-		return nil, err
-	}
-	return &out.Clusters[0], nil
 }
 
 // readServices returns the services of the cluster, including any that do not belong to the environment. Without a cluster

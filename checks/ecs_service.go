@@ -100,7 +100,7 @@ func evaluateService(s ecstypes.Service, stops stops, env *environment.Environme
 	if s.DesiredCount == 0 {
 		return f.warning("NoTasksDesired", Hint{
 			Cause:    "the service was stopped outside the deployer, or by a restore",
-			Solution: "start it with a deployment", Command: command(env, "up") + " --image-tag TAG",
+			Solution: "start it with a deployment", Command: command(env, "up") + " " + tagPlaceholder,
 		}, "the desired number of tasks is 0")
 	}
 	if at, ok := rolledBackTo(s, rollout); ok {

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"context"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -23,15 +24,38 @@ func readProbes(ctx context.Context, rc *runContext) []probe.Result {
 }
 
 func checkEndpoint(ctx context.Context, rc *runContext) ([]Finding, error) {
-	return evaluateAnswers("endpoint", "Endpoint", environment.HealthPath, readProbes(ctx, rc), rc.env), nil
+	return explainUnresolved(ctx, rc, evaluateAnswers("endpoint", "Endpoint", environment.HealthPath, readProbes(ctx, rc), rc.env)), nil
 }
 
 func checkReadiness(ctx context.Context, rc *runContext) ([]Finding, error) {
-	return evaluateAnswers("readiness", "Readiness", environment.ReadyPath, readProbes(ctx, rc), rc.env), nil
+	return explainUnresolved(ctx, rc, evaluateAnswers("readiness", "Readiness", environment.ReadyPath, readProbes(ctx, rc), rc.env)), nil
 }
 
 func checkTLS(ctx context.Context, rc *runContext) ([]Finding, error) {
-	return evaluateTLS(readProbes(ctx, rc), rc.env), nil
+	return explainUnresolved(ctx, rc, evaluateTLS(readProbes(ctx, rc), rc.env)), nil
+}
+
+// explainUnresolved gives findings about a domain without an address the hint of the finding that has the cause, that of the records or of the
+// delegation, so that one cause has one remedy.
+func explainUnresolved(ctx context.Context, rc *runContext, findings []Finding) []Finding {
+	unresolved := func(f Finding) bool { return f.Reason == string(probe.DNSNotFound) }
+	if !slices.ContainsFunc(findings, unresolved) {
+		return findings
+	}
+	for _, check := range []func(context.Context, *runContext) ([]Finding, error){checkDNS, checkDelegation} {
+		causes, _ := check(ctx, rc) // what cannot be read is reported as such by its own check
+		cause := list.Find(causes, func(f Finding) bool { return f.Status == Error })
+		if cause == nil {
+			continue
+		}
+		for i := range findings {
+			if unresolved(findings[i]) {
+				findings[i].Hint = cause.Hint
+			}
+		}
+		break
+	}
+	return findings
 }
 
 // evaluateAnswers evaluates a path's response on each side. An invalid certificate is an error here too, because no client can

@@ -164,7 +164,7 @@ func evaluateImage(
 	case len(digests) > 1:
 		return f.warning("DifferentImages", Hint{
 			Cause:    "a rollout is in progress, or one of the services was rolled back",
-			Solution: "wait for the rollout, or deploy one image to all", Command: command(env, "up") + " --image-tag TAG",
+			Solution: "wait for the rollout, or deploy one image to all", Command: command(env, "up") + " " + tagPlaceholder,
 		}, "%d different images run", len(digests))
 	case expected.digest != "" && expected.digest != digests[0]:
 		return f.warning("ImageMismatch", driftHint(env, "ECS rolled the last deployment back, or a service was changed outside the deployer"),

@@ -20,7 +20,7 @@ func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) F
 	f := newFinding("listeners", listenerID(env, 80))
 	listener := findListener(listeners, 80)
 	if listener == nil {
-		return f.warning("ListenerMissing", driftHint(env, "it was deleted, or the environment was never deployed"),
+		return f.warning("ListenerMissing", deployHint(env, "it was deleted, or the environment was never deployed"),
 			"there is no listener on port 80: clients that use http get no response")
 	}
 	action := actionOf(*listener)

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -40,8 +41,9 @@ var overTheWire = []string{
 func TestOverTheWire(t *testing.T) {
 	cfg := moto.Config(t, "us-east-1")
 	env := loaded(t, "dev")
+	sources := Sources{AWS: cfg, Network: probe.Network{Resolver: nowhere{}}}
 	judge := func(only ...string) map[string]Finding {
-		report := Run(t.Context(), env, Sources{AWS: cfg, Network: probe.Network{Resolver: nowhere{}}}, Options{Only: only}, clock.Real())
+		report := Run(t.Context(), env, sources, Options{Only: only}, clock.Real())
 		found := map[string]Finding{}
 		for _, f := range report.Services {
 			require.NotEqual(t, Unknown, f.Status, "%s: %s", f.Component, f.Message)
@@ -49,6 +51,18 @@ func TestOverTheWire(t *testing.T) {
 		}
 		return found
 	}
+	absent := judge(overTheWire...)
+	require.Len(t, absent, 1)
+	require.Equal(t, ReasonNotDeployed, absent[stackService(env)].Reason)
+
+	// remedies are the commands for what a deployment does not create, or would create empty.
+	remedies := map[string]string{
+		"hosted_zone": "bootstrap", "delegation": "bootstrap", "image_repository": "bootstrap", "secrets": "secrets init --env dev",
+		"database": "snapshot restore --env dev --switch", "database_backups": "snapshot restore --env dev --switch",
+	}
+
+	// A stack with resources was deployed, whatever is left of them.
+	sources.Stack = func(context.Context) (StackInfo, error) { return StackInfo{Resources: 1}, nil }
 	for id, f := range judge(overTheWire...) {
 		switch f.Reason {
 		case "NotNeeded", "NotScaled":
@@ -56,6 +70,11 @@ func TestOverTheWire(t *testing.T) {
 		default:
 			require.Contains(t, f.Reason, "Missing", "%s: %s", id, f.Message)
 			require.NotEqual(t, Healthy, f.Status, id)
+			if want := remedies[f.Component]; want != "" {
+				require.Equal(t, "deployer "+want, f.Hint.Command, id)
+			} else {
+				require.Equal(t, "deployer up --env dev --image-tag TAG --refresh", f.Hint.Command, id)
+			}
 		}
 	}
 

@@ -131,7 +131,7 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 	case len(own) == 0:
 		return f.error("SubnetsMissing", deployHint(env, "the environment was never deployed, or its subnets were deleted"), "there are no %s subnets", kind)
 	case len(zones) < env.Network.Zones && len(incomplete) == 0:
-		return f.error("TooFewZones", driftHint(env, "a subnet was deleted"), "%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
+		return f.error("TooFewZones", deployHint(env, "a subnet was deleted"), "%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
 	case len(pending) > 0:
 		return f.warning("SubnetsPending", Hint{Cause: "they are being created", Solution: "wait a minute"},
 			"%d of %d %s subnets are not available", len(pending), len(own), kind)
@@ -181,7 +181,8 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 	}
 	lost := Hint{
 		Cause:    "a gateway failed or was deleted",
-		Solution: "run a full deployment; until then tasks in its zone can read neither the image nor the secret", Command: command(env, "up") + " --image-tag TAG",
+		Solution: "run a full deployment with --refresh; until then tasks in its zone can read neither the image nor the secret",
+		Command:  command(env, "up") + " " + tagPlaceholder + " --refresh",
 	}
 	switch {
 	case available < wanted && available+states[""] >= wanted:
@@ -228,7 +229,7 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 	forbidden := list.Filter(open, func(port string) bool { return !ofBalancer || port != "tcp/80" && port != "tcp/443" })
 	switch {
 	case len(forbidden) > 0:
-		return f.error("OpenToTheWorld", driftHint(env, "a rule was added outside the deployer"),
+		return f.error("OpenToTheWorld", openHint(env, group),
 			"%s open to the internet: %s", text.Plural(len(forbidden), "port is", "ports are"), strings.Join(forbidden, ", "))
 	case aws.ToString(group.GroupName) == "default" && len(group.IpPermissions) > 0:
 		return f.warning("DefaultGroupOpen", driftHint(env, "rules were added to the VPC's default group"),
@@ -238,6 +239,17 @@ func evaluateSecurityGroup(group ec2types.SecurityGroup, ofBalancer bool, env *e
 		return f.healthy("Closed", "open to the internet on %s only", strings.Join(open, ", "))
 	}
 	return f.healthy("Closed", "%s, none open to the internet", text.Plural(len(group.IpPermissions), "ingress rule", "ingress rules"))
+}
+
+// openHint returns the hint for a rule that no stack has: rules are resources of their own, so that neither drift nor --refresh finds others.
+// Source: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/vpc_security_group_ingress_rule
+func openHint(env *environment.Environment, group ec2types.SecurityGroup) Hint {
+	return Hint{
+		Cause: "a rule was added outside the deployer, which neither drift nor --refresh finds",
+		Solution: "list the rules of the group, and revoke the one that is open with `aws ec2 revoke-security-group-ingress --group-id " +
+			aws.ToString(group.GroupId) + " --security-group-rule-ids RULE --region " + env.Region + "`",
+		Command: awsCommand(env, "ec2 describe-security-group-rules --filters Name=group-id,Values="+aws.ToString(group.GroupId)),
+	}
 }
 
 // openPorts returns the protocols and ports that permissions open to every address, such as tcp/443, sorted.

@@ -89,7 +89,6 @@ func evaluateNotifications(subscriptions []snstypes.Subscription, exists bool, e
 	case len(missing) > 0:
 		hint := deployHint(env, "someone has unsubscribed by the link in a message, SNS has dropped what was not confirmed within two days, or "+
 			environment.FileName(env.Stack)+" was changed and not deployed")
-		hint.Command += " --refresh"
 		return f.with("missing", missing).warning("SubscriptionMissing", hint, "not subscribed: %s%s", strings.Join(missing, ", "), noOne)
 	}
 	return f.healthy("Subscribed", "%s confirmed", text.Plural(confirmed, "subscription is", "subscriptions are"))

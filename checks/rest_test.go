@@ -364,7 +364,7 @@ func TestEvaluateStack(t *testing.T) {
 		want  verdict
 	}{
 		"up to date":  {StackInfo{Updated: updated, Result: "succeeded", Resources: 120}, verdict{Healthy, "UpToDate", "120 resources, updated 1h0m0s ago"}},
-		"never":       {StackInfo{}, verdict{Error, "NeverDeployed", ""}},
+		"empty":       {StackInfo{}, verdict{Error, "StateEmpty", ""}},
 		"in progress": {StackInfo{Updated: updated, Result: "in-progress", Resources: 3, Pending: []string{"urn"}}, verdict{Warning, "UpdateInProgress", ""}},
 		"pending":     {StackInfo{Updated: updated, Result: "failed", Resources: 3, Pending: []string{"urn"}}, verdict{Error, "PendingOperations", "1 operation"}},
 		"failed":      {StackInfo{Updated: updated, Result: "failed", Resources: 3}, verdict{Warning, "LastUpdateFailed", "1h0m0s ago"}},

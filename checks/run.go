@@ -103,6 +103,9 @@ func runChecks(ctx context.Context, all []Check, env *environment.Environment, s
 		}
 		report.Services = append(report.Services, outcome.findingsOf(selected[i].Component)...)
 	}
+	if absent := notDeployed(withComponent(ctx, "stack"), rc, report.Services); absent != nil {
+		report.Services, report.Omitted = []Finding{*absent}, nil
+	}
 	report.Summary = Aggregate(report.Services)
 	report.LoadBalancers, report.Certificates = balancerSection(rc), certificateSection(rc)
 	report.Debugging.StuckServices = stuckSection(rc, report.Services)

@@ -23,10 +23,16 @@ func checkStack(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateStack(stack, rc.env, rc.now)}, nil
 }
 
+// stackService returns the name of findings about the environment's stack.
+func stackService(env *environment.Environment) string { return "Pulumi-Stack-" + env.Stack }
+
 func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time) Finding {
-	f := newFinding("stack", "Pulumi-Stack-"+env.Stack).with("resources", stack.Resources)
+	f := newFinding("stack", stackService(env)).with("resources", stack.Resources)
 	if stack.Updated.IsZero() && stack.Resources == 0 {
-		return f.error("NeverDeployed", deployHint(env, "the environment was never deployed"), "the stack has no resources")
+		return f.error("StateEmpty", Hint{
+			Cause:    "another stack or tool created the environment's resources, or Pulumi's state was lost",
+			Solution: "list what the stack can take over", Command: command(env, "import"),
+		}, "the stack has no resources, although the account has some of the environment's")
 	}
 	age := now.Sub(stack.Updated).Truncate(time.Second)
 	if !stack.Updated.IsZero() {
@@ -41,7 +47,7 @@ func evaluateStack(stack StackInfo, env *environment.Environment, now time.Time)
 	case len(stack.Pending) > 0:
 		return f.with("pending", stack.Pending).error("PendingOperations", Hint{
 			Cause:    "a deployment was killed or lost its connection during these operations, so that their result is not known",
-			Solution: "deploy again: it finds what was created", Command: command(env, "up") + " --image-tag TAG",
+			Solution: "deploy again: it finds what was created", Command: command(env, "up") + " " + tagPlaceholder,
 		}, "%s whose result is not known", text.Plural(len(stack.Pending), "operation", "operations"))
 	case stack.Result == "failed":
 		return f.warning("LastUpdateFailed", Hint{

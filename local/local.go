@@ -42,6 +42,8 @@ type Options struct {
 	Stacks []Stack
 	// Faults are the names of the faults to inject; see Faults.
 	Faults []string
+	// Environment is the full name of the environment that faults which persist change; "" means all.
+	Environment string
 	// Speed is how many simulated minutes pass in one real minute; 0 means DefaultSpeed.
 	Speed int
 }
@@ -82,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Local, error) {
 		domains = append(slices.Clone(domains), cloud.ForeignDomain)
 	}
 	account, err := cloud.Open(filepath.Join(o.Dir, "account.json"), cloud.Options{
-		AccountID: o.AccountID, Region: o.Region, Clock: clk, Speed: speed, Stacks: o.Stacks, Faults: o.Faults,
+		AccountID: o.AccountID, Region: o.Region, Clock: clk, Speed: speed, Stacks: o.Stacks, Faults: o.Faults, Environment: o.Environment,
 	})
 	if err != nil {
 		return nil, err

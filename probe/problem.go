@@ -20,7 +20,7 @@ var healthyValues = []string{"healthy", "ok", "ready", "up", "connected", "pass"
 
 // dnsProblem reports why a name has no addresses; err is nil if the response was empty.
 func dnsProblem(side Side, host string, err error) *Problem {
-	hint := "create the alias record in the hosted zone, and check that the registrar has the zone's name servers"
+	hint := "check that the hosted zone has the domain's alias record, and the registrar the zone's name servers"
 	if side == SideLoadBalancer {
 		hint = "the load balancer was deleted or is being created: check it"
 	}

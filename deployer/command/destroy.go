@@ -171,7 +171,7 @@ func (o destroyOptions) printDestroyed(env *environment.Environment, record hist
 		o.terminal.printf("nothing of %s was left to delete; %s\n", env.Name, stays)
 		return
 	}
-	o.terminal.printf("%s was destroyed: %s deleted, after %s; %s\n", env.Name, text.Plural(done.Deleted, "resource", ""), duration(record), stays)
+	o.terminal.printf("%s was destroyed: %s deleted, after %s; %s\n", env.Name, text.Plural(done.Deleted, "resource", ""), o.terminal.took(record), stays)
 }
 
 // describeDestroy returns the error of a destroy that did not reach its end, with what was deleted, what is still there, and the commands

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
@@ -164,6 +165,17 @@ func (o driftOptions) remedies(ctx context.Context, t *target.Target, found ui.D
 
 // tagHistoryLimit is how many records are searched for the tag of the image that runs.
 const tagHistoryLimit = 5
+
+// recordedTag returns the tag of the image that runs according to the records, its digest where they have no tag, and "" where they do not
+// have the image or cannot be read.
+func recordedTag(ctx context.Context, t *target.Target) string {
+	records, err := t.Records.List(ctx, t.Stack, tagHistoryLimit)
+	image := history.VerifiedImage(records)
+	if err != nil || image == "" {
+		return ""
+	}
+	return runningTag(ctx, t, image)
+}
 
 // runningTag returns the tag that the image that runs was deployed with, where a record has it, else its digest.
 func runningTag(ctx context.Context, t *target.Target, image string) string {

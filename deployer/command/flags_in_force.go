@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/text"
+	"github.com/balancer/v3-backend-infra/probe"
 )
 
 // flagsInForce are the global flags of this run that a printed command needs, so that a copy of it acts on the same account, project and
@@ -49,6 +50,9 @@ func readFlagsInForce(c *cli.Context) flagsInForce {
 	}
 	return f
 }
+
+// simulated reports whether the run acts on the simulated account.
+func (f *flagsInForce) simulated() bool { return f != nil && slices.Contains(f.account, "--local") }
 
 // printedCommand matches a command of the deployer in a text: quoted, or at the start of a line, up to the end of the quotation or the line.
 var printedCommand = regexp.MustCompile("(?m)(`)(deployer [a-z][^`\n]*)|(^[ \t]*)(deployer [a-z][^\n]*)")
@@ -194,6 +198,14 @@ func (f *flagsInForce) addToFindings(findings []checks.Finding) {
 	for i := range findings {
 		if h := findings[i].Hint; h != nil {
 			findings[i].Hint = &checks.Hint{Cause: f.addTo(h.Cause), Solution: f.addTo(h.Solution), Command: f.addTo(h.Command)}
+		}
+	}
+}
+
+func (f *flagsInForce) addToProbes(results []probe.Result) {
+	for _, r := range results {
+		if r.Problem != nil {
+			r.Problem.Hint = f.addTo(r.Problem.Hint)
 		}
 	}
 }

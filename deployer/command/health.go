@@ -2,10 +2,13 @@ package command
 
 import (
 	"context"
+	"fmt"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -35,10 +38,18 @@ func health(ctx context.Context, out *terminal, t *target.Target, format string)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	notDeployed := false
+	if !probe.AllOK(results) {
+		sources := checks.Sources{AWS: t.AWS, Network: t.Network}
+		notDeployed = release.ExplainUnresolved(ctx, t.Env, sources, results, recordedTag(ctx, t), t.Clock)
+		out.flags.addToProbes(results)
+	}
 	if err := ui.Probes(out.out, results, format, out.style()); err != nil {
 		return err
 	}
 	switch {
+	case notDeployed:
+		return partialFailure{hint.With(fmt.Errorf("%s is not deployed", t.Name), "deploy it with `deployer up --env "+t.Stack+" --image-tag TAG`")}
 	case !probe.AllOK(results):
 		return exitStatus(codeFailed)
 	case lookup != nil:

@@ -68,7 +68,11 @@ func (o historyOptions) run(ctx context.Context) error {
 			o.terminal.printf("nothing was deployed to %s yet\n", t.Name)
 			return nil
 		}
-		return ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format)
+		err = ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format)
+		if t.Simulated != nil && o.format == "text" {
+			o.terminal.printf("all of them in the simulated account\n")
+		}
+		return err
 	})
 }
 

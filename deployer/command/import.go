@@ -75,19 +75,25 @@ func (o importOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		report := importReport(t, plan)
-		if err := ui.Import(o.terminal.err, report, o.terminal.errStyle()); err != nil {
-			return err
-		}
-		if o.apply {
-			return o.importInto(ctx, t, plan, report, image)
-		}
 		state, err := o.currentState(ctx, t)
 		if err != nil {
 			return err
 		}
+		report := importReport(t, plan, state)
+		if err := ui.Import(o.terminal.err, report, o.terminal.errStyle()); err != nil {
+			return err
+		}
+		nothing := len(report.Found) == 0 && report.Unambiguous()
+		if o.apply {
+			if nothing && report.Owned > 0 {
+				return nil
+			}
+			return o.importInto(ctx, t, plan, report, image)
+		}
 		err = ui.JSON(o.terminal.out, plan.File(state))
-		o.terminal.log("nothing was imported: --take imports what was found")
+		if !nothing {
+			o.terminal.log("nothing was imported: --take imports what was found")
+		}
 		if err == nil && !report.Unambiguous() {
 			err = exitStatus(codeWarnings)
 		}
@@ -146,7 +152,7 @@ func (o importOptions) currentState(ctx context.Context, t *target.Target) (engi
 		return engine.State{}, nil
 	}
 	if unreachable := (*engine.BackendError)(nil); errors.As(err, &unreachable) {
-		o.terminal.warn(fmt.Errorf("the file assumes an empty stack: %w", err)) // before the first bootstrap there is no bucket
+		o.terminal.warn(fmt.Errorf("the stack is taken to be empty: %w", err)) // before the first bootstrap there is no bucket
 		return engine.State{}, nil
 	}
 	if err != nil {
@@ -167,7 +173,7 @@ func (o importOptions) importInto(ctx context.Context, t *target.Target, plan *s
 				"--allow-replacement imports it anyway")
 	}
 	confirm := func(ctx context.Context) error {
-		return o.terminal.confirm(ctx, "import what was found into the stack of", t.Name, fmt.Sprintf("%d resources become the stack's", len(plan.Found)))
+		return o.terminal.confirm(ctx, "import what was found into the stack of", t.Name, fmt.Sprintf("%d resources become the stack's", len(report.Found)))
 	}
 	if t.Env == nil { // the lock needs the bucket, and the bucket is created only after the question
 		if err := confirm(ctx); err != nil {
@@ -198,7 +204,7 @@ func (o importOptions) importInto(ctx context.Context, t *target.Target, plan *s
 		if t.Env == nil {
 			next = "deployer bootstrap --dry-run"
 		}
-		o.terminal.printf("%d resources of %s imported; `%s` shows what an update would change\n", imported, t.Name, next)
+		o.terminal.printf("%d resources of %s imported; `%s` shows what an update would change\n", len(report.Found), t.Name, next)
 		return nil
 	})
 }
@@ -214,19 +220,30 @@ func (o importOptions) ensureStateBucket(ctx context.Context, t *target.Target) 
 	return err
 }
 
-// importReport returns what a person has to know before the import.
-func importReport(t *target.Target, plan *stack.ImportPlan) ui.ImportReport {
+// importReport returns what a person has to know before the import. What the stack has already is only counted.
+func importReport(t *target.Target, plan *stack.ImportPlan, state engine.State) ui.ImportReport {
 	report := ui.ImportReport{Environment: t.Name}
+	owned := func(urn string) bool {
+		return slices.ContainsFunc(state.Resources, func(r engine.Resource) bool { return r.URN == urn })
+	}
 	steps := map[string]engine.Step{}
 	for _, step := range plan.Plan.Steps {
 		steps[step.URN] = step
 	}
 	for _, f := range plan.Found {
+		if owned(f.URN) {
+			report.Owned++
+			continue
+		}
 		report.Found = append(report.Found, ui.ImportFound{
 			ImportCandidate: f, MatchedBy: plan.Matches[f.URN].By, Step: steps[f.URN], Stateful: discovery.HoldsData(f.Type),
 		})
 	}
 	for _, c := range plan.Plan.NewResources {
+		if owned(c.URN) {
+			report.Owned++
+			continue
+		}
 		absent := ui.ImportMissing{PlannedResource: c, SkipReason: discovery.SkipReason(c.Type), Stateful: discovery.HoldsData(c.Type)}
 		if candidates := plan.Matches[c.URN].IDs; len(candidates) > 1 {
 			absent.Candidates = candidates

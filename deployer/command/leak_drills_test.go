@@ -98,7 +98,7 @@ func drills() map[string][]drill {
 		"preview": {reads("--image-tag " + otherTag), once("--refresh --image-tag "+otherTag, "")},
 		"drift":   {reads("")},
 		"restart": {reads("--dry-run"), once("--service api", "")},
-		"migrate": {reads("--dry-run"), once("", ""), once("--fault migration-fails", ""), once("--command printenv", "")},
+		"migrate": {reads("--dry-run"), once("--stop", ""), once("", ""), once("--fault migration-fails", ""), once("--command printenv", "")},
 		"destroy": {
 			{args: "--env production --local --yes", ends: rejected}, once("", ""),
 		},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 )
@@ -89,7 +90,15 @@ func lockStatus(ctx context.Context, s *services) error {
 		if err != nil {
 			return err
 		}
-		return ui.Lock(s.terminal.out, t.Name, status, s.flags.format)
+		var background []string
+		if t.Env != nil && (status == nil || status.State == lock.StateExpired) {
+			background, err = release.Background(ctx, t.AWS, t.Env)
+			s.terminal.warn(err) // the lock is known all the same
+		}
+		for i, running := range background {
+			background[i] = s.terminal.flags.addTo(running)
+		}
+		return ui.Lock(s.terminal.out, t.Name, status, background, s.flags.format)
 	})
 }
 

@@ -24,24 +24,29 @@ func migrateVerb() verb {
 		changes: true,
 		long: `Runs the migration's task in the environment's private network, with the image that runs, or another one that was
 provisioned before; prints its log and evaluates its exit code. While a migration runs, no second one is started, even if
-another user or a deployment started the first. When interrupted, the command ends and the migration continues.`,
+another user or a deployment started the first. When interrupted, the command ends and the migration continues; --stop stops it.`,
 		examples: []string{
 			"deployer migrate --env staging",
 			"deployer migrate --env staging --command 'npx prisma migrate status'",
 			"deployer migrate --env staging --image-tag 1.41.8-abc123def --wait",
 			"deployer migrate --env production --dry-run",
+			"deployer migrate --env staging --stop",
 		},
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "command", Usage: "the `COMMAND`, split into words as by a shell, instead of the environment's own; no shell runs it"},
 			imageTagFlag("the image that runs"),
 			&cli.BoolFlag{Name: "dry-run", Usage: "check whether the migration can run, and run nothing"},
+			&cli.BoolFlag{Name: "stop", Usage: "stop the migration that is running, wait for its end, and report what it had done; needs no lock"},
 			stopMigrationFlag(),
 			waitFlag(),
 			strictFlag(),
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return s.withJSONResult(history.Migrate, c.String("image-tag"), func() error {
+				if c.Bool("stop") {
+					return stopMigrations(ctx, s, c)
+				}
 				command, err := commandWords(c.String("command"), c.IsSet("command"))
 				if err != nil {
 					return err
@@ -126,5 +131,5 @@ func (o migrateOptions) printSummary(env *environment.Environment, result histor
 		o.terminal.printf("`%s` can be run in %s with %s; %s\n", sanitize.Text(command), env.Name, result.Image.Tag, dryRunNote)
 		return
 	}
-	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", sanitize.Text(command), result.Image.Tag, env.Name, duration(result))
+	o.terminal.printf("`%s` of %s succeeded in %s with exit code 0, after %s\n", sanitize.Text(command), result.Image.Tag, env.Name, o.terminal.took(result))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/local"
 )
 
 // A releaser runs deployments, of up, migrate and rollback, and shows their progress and result.
@@ -33,6 +34,11 @@ func (s *services) releaser() releaser {
 // deployment that cannot start leaves no stack. The request's ID, By, PreviousCrashed and Wait are set here.
 func (r releaser) run(ctx context.Context, t *target.Target, env *environment.Environment,
 	open func(context.Context) (release.Infrastructure, error), request release.Request) (history.Deployment, error) {
+	if t.Simulated != nil {
+		// Phases are timed by the machine's clock, and what AWS would take by the account's.
+		r.terminal.log(fmt.Sprintf("simulated account (--local): a second is %d seconds of AWS's time, in which waits and time limits are counted",
+			local.DefaultSpeed))
+	}
 	progress := r.terminal.progress()
 	deps := releaseDeps(t, env)
 	deps.OpenStack, deps.Report = open, reportPhases(t.Held, progress.Report)
@@ -76,9 +82,13 @@ func reportPhases(held *lock.Held, report release.Reporter) release.Reporter {
 	}
 }
 
-// duration returns how long a deployment took.
-func duration(result history.Deployment) time.Duration {
-	return result.Ended.Sub(result.Started).Round(100 * time.Millisecond)
+// took returns how long a deployment took, and that the account is simulated where it is.
+func (t *terminal) took(result history.Deployment) string {
+	took := result.Ended.Sub(result.Started).Round(100 * time.Millisecond).String()
+	if t.flags.simulated() {
+		took += " (simulated account)"
+	}
+	return took
 }
 
 // writeJobSummary adds the deployment to the summary page of a GitHub Actions job; outside one, path is "".

@@ -159,7 +159,7 @@ func (o rollbackOptions) deploy(ctx context.Context, t *target.Target, opened *s
 	if to.Verified != nil {
 		again = " again"
 	}
-	o.terminal.printf("%s runs in %s%s at %s, after %s\n", result.Image.Tag, env.Name, again, env.URL(), duration(result))
+	o.terminal.printf("%s runs in %s%s at %s, after %s\n", result.Image.Tag, env.Name, again, env.URL(), o.terminal.took(result))
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 
 // TestSharedStack gives the shared stack to every command. Those that are about an environment reject it; none ends with a panic.
 func TestSharedStack(t *testing.T) {
-	const rejected = "the shared stack is no environment"
+	const rejected = "the shared stack is not an environment"
 	// withoutEnvironment are commands that ignore --env.
 	withoutEnvironment := []string{"bootstrap", "images", "env", "local", "completion", "version"}
 	slow := []string{"bootstrap", "import"} // they run the engine

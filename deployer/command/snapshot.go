@@ -69,7 +69,7 @@ func (o snapshotCreateOptions) create(ctx context.Context, server database.Insta
 	progress := o.terminal.progress()
 	defer progress.Close()
 	err = progress.Step(ctx, "snapshot", func(report func(string)) (string, error) {
-		if name, err = server.CreateSnapshot(ctx, "", progressFunc(report)); err != nil || o.noWait {
+		if name, err = server.CreateSnapshot(ctx, "", whoami(), progressFunc(report)); err != nil || o.noWait {
 			return name + " has begun", err
 		}
 		return name, markAttempted(server.WaitForSnapshot(ctx, name, progressFunc(report)))
@@ -106,7 +106,7 @@ func progressFunc(report func(string)) database.Progress {
 func snapshotListVerb() verb {
 	return verb{
 		name: "list", usage: "list the database's snapshots, newest first",
-		long:     "Lists those that people and deployments created, and RDS's automated ones.",
+		long:     "Lists those that people and deployments created, with who did, the final ones of destroy, and RDS's automated ones.",
 		examples: []string{"deployer snapshot list --env production", "deployer snapshot list --env production --format json"},
 		formats:  []string{"text", "json"},
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {

@@ -390,7 +390,7 @@ func (r restoreRun) printPlan(plan database.RestorePlan) {
 		_, _ = fmt.Fprintf(out, "was restored to %s before; that instance is used\n", plan.Instance)
 		return
 	}
-	_, _ = fmt.Fprintf(out, "becomes %s\n  %s %s, a password of its own; it lacks what was written after the snapshot\n", plan.Instance, d.InstanceClass, zones)
+	_, _ = fmt.Fprintf(out, "becomes %s\n  %s %s, with its own password; it lacks what was written after the snapshot\n", plan.Instance, d.InstanceClass, zones)
 }
 
 // printSteps prints what a switch would do.

@@ -147,7 +147,7 @@ func (o statusOptions) report(ctx context.Context, e *environments, show func(re
 	if errors.Is(context.Cause(ctx), errInterrupted) {
 		return errInterrupted
 	}
-	code := worstCode(reports.Environments)
+	code := worstCode(slices.DeleteFunc(slices.Clone(reports.Environments), o.uncounted))
 	// A single failure is only an error.
 	alone := !o.targets.several() && reports.Environments[0].Failure != nil
 	if !alone {
@@ -159,13 +159,20 @@ func (o statusOptions) report(ctx context.Context, e *environments, show func(re
 			return err
 		}
 	}
-	for i := range e.all {
-		o.notifyAll(ctx, &e.all[i], reports.Environments[i])
+	for i, r := range reports.Environments {
+		if !o.uncounted(r) {
+			o.notifyAll(ctx, &e.all[i], r)
+		}
 	}
 	if alone {
 		return e.all[0].err
 	}
 	return code
+}
+
+// uncounted reports whether an environment is only listed: under --env all, one that is not deployed. Its file alone names it there.
+func (o statusOptions) uncounted(r ui.EnvironmentReport) bool {
+	return o.targets.selected == allEnvironments && r.NotDeployed()
 }
 
 // notifyAll sends a report's result to CloudWatch, to the webhook and, with --debug, the trace to standard error. Errors are printed
@@ -201,8 +208,11 @@ func codeOf(s checks.Status) error {
 	return exitStatus(codeWarnings)
 }
 
-// worstCode returns the exit code of several reports.
+// worstCode returns the exit code of several reports; without any it is that of an unknown status.
 func worstCode(reports []ui.EnvironmentReport) error {
+	if len(reports) == 0 {
+		return codeOf(checks.Unknown)
+	}
 	var worst error
 	for _, j := range reports {
 		worst = worse(worst, codeOfOne(j.Summary.Status, j.Failure))

@@ -120,6 +120,11 @@ func (o statusOptions) judgeOne(ctx context.Context, one *environmentStatus) ui.
 	if one.err != nil {
 		return ui.FailedReport(one.env.Name, one.env.Region, one.target.Clock.Now(), o.terminal.failureOf(one.err))
 	}
+	if report.NeedsTag() {
+		if tag := recordedTag(ctx, one.target); tag != "" {
+			report.SetTag(tag)
+		}
+	}
 	return ui.EnvironmentReport{Report: report}
 }
 

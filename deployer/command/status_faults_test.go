@@ -43,7 +43,7 @@ func (d deployed) testFaults(t *testing.T) {
 		"certificate-wrong-name": {codeFailed, unreachable("CertificateWrongName"), "the listener has the certificate of another name"},
 		"certificate-pending":    {codeDone, nil, ""},
 		"dns-missing": {codeFailed, append([]unhealthy{{"dns", failed, "RecordMissing"}}, unreachable("DNSNotFound")...),
-			"the alias record is missing"},
+			"run a full deployment with --refresh"},
 		"not-delegated": {codeFailed, append([]unhealthy{{"delegation", failed, "WrongNameServers"}}, unreachable("DNSNotFound")...),
 			"enter the zone's name servers at the registrar"},
 		"database-unavailable": {codeFailed, []unhealthy{{"database", failed, "DatabaseUnavailable"}, {"readiness", failed, "HTTPStatus"}},

@@ -36,7 +36,7 @@ func (t *targets) environment(name string) (*environment.Environment, error) {
 		return nil, hint.With(errors.New("--env is missing: which environment?"), "the environments are "+strings.Join(known, ", "))
 	}
 	if environment.StackOf(name) == environment.SharedStack {
-		return nil, hint.With(errors.New("the shared stack is no environment"), "`deployer bootstrap` deploys it, `deployer outputs --env shared` shows it")
+		return nil, hint.With(errors.New("the shared stack is not an environment"), "`deployer bootstrap` deploys it, `deployer outputs --env shared` shows it")
 	}
 	env, err := environment.Load(t.options.Dir, name)
 	if err != nil {

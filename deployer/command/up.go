@@ -402,7 +402,7 @@ func (o upOptions) printSummary(env *environment.Environment, result history.Dep
 		o.terminal.printf("%s; %s\n", text, dryRunNote)
 		return
 	}
-	if text = fmt.Sprintf("%s, after %s", text, duration(result)); len(o.skip) > 0 {
+	if text = fmt.Sprintf("%s, after %s", text, o.terminal.took(result)); len(o.skip) > 0 {
 		text += "; skipped: " + strings.Join(o.skip, ", ")
 	}
 	o.terminal.printf("%s\n", text)

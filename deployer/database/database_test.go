@@ -189,3 +189,17 @@ func TestTargetsPending(t *testing.T) {
 	require.Equal(t, "api: 1 of 2 targets are healthy", targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, {}}))
 	require.Empty(t, targetsPending(service, []elbtypes.TargetHealthDescription{healthy, starting, healthy}), "more targets are being registered")
 }
+
+// The occasion of a snapshot does not depend on a name that suggests another one.
+func TestSnapshotOccasion(t *testing.T) {
+	const preDeploy = "v3-backend-staging-pre-deploy-20260101-000000"
+	for want, snapshot := range map[string]Snapshot{
+		"before the deployment 1": {Name: preDeploy, Type: "manual", Deployment: "1"},
+		"manually":                {Name: preDeploy, Type: "manual"},
+		"when destroy or a replacement deleted the database": {Name: "v3-backend-staging-db-final-20260101-000000", Type: "manual"},
+		"before an upgrade, by RDS":                          {Name: "preupgrade-v3-backend-staging-db-16-8-to-17-8-2026-01-01", Type: "manual"},
+		"automated, by RDS":                                  {Name: "rds:v3-backend-staging-db-2026-01-01", Type: "automated"},
+	} {
+		require.Equal(t, want, snapshot.Occasion())
+	}
+}

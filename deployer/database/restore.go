@@ -220,7 +220,7 @@ func (s Instance) restoreInput(r RestorePlan) *rds.RestoreDBInstanceFromDBSnapsh
 	}
 }
 
-// applySettings changes what a restore does not accept, such as a password of its own in a secret that RDS manages. It changes nothing
+// applySettings changes what a restore does not accept, such as its own password in a secret that RDS manages. It changes nothing
 // if the instance has these settings already.
 func (s Instance) applySettings(ctx context.Context, restored *types.DBInstance, progress Progress) error {
 	if s.matchesEnvironment(restored) {

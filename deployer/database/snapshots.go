@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
@@ -32,22 +34,65 @@ type Snapshot struct {
 	Encrypted bool   `json:"encrypted"`
 	// Deployment is the ID of the deployment that took it; "" where none did.
 	Deployment string `json:"deployment,omitempty"`
+	// CreatedBy is the user of the deployer who created it; "" where another program did, or an older version.
+	CreatedBy string `json:"-"`
 	// user is the database's master user.
 	user string
 }
 
-// deploymentTag is the tag of a snapshot that has the ID of the deployment that took it.
-const deploymentTag = "Deployment"
+// deploymentTag is the tag of a snapshot that has the ID of the deployment that took it, createdByTag that of the user.
+const (
+	deploymentTag = "Deployment"
+	createdByTag  = "CreatedBy"
+)
+
+// finalInfix is in the names of the snapshots that RDS takes when an instance is deleted; preUpgradePrefix begins those before an upgrade.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.Process.html
+const (
+	finalInfix       = "-final-"
+	preUpgradePrefix = "preupgrade-"
+)
+
+// Occasion returns on what occasion the snapshot was created.
+func (s Snapshot) Occasion() string {
+	switch {
+	case s.Deployment != "":
+		return "before the deployment " + s.Deployment
+	case strings.HasPrefix(s.Name, preUpgradePrefix):
+		return "before an upgrade, by RDS"
+	case strings.Contains(s.Name, finalInfix):
+		return "when destroy or a replacement deleted the database"
+	case s.Type == "manual":
+		return "manually"
+	}
+	return s.Type + ", by RDS"
+}
+
+// tagValueOf returns a text as the value of a tag: with the characters that RDS does not allow replaced with an underscore, and 256 at most.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Tagging.html
+func tagValueOf(s string) string {
+	allowed := func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" _.:/=+-@", r) {
+			return r
+		}
+		return '_'
+	}
+	runes := []rune(strings.Map(allowed, s))
+	return string(runes[:min(len(runes), 256)])
+}
 
 // snapshotLimit is how long a snapshot may take. One of a small database takes minutes.
 const snapshotLimit = 2 * time.Hour
 
-// CreateSnapshot starts a snapshot and returns its name. It waits while the database is busy. Without a database the error is
-// ErrNoDatabase.
-func (s Instance) CreateSnapshot(ctx context.Context, deployment string, progress Progress) (string, error) {
+// CreateSnapshot starts a snapshot and returns its name. Deployment is the ID of the deployment that takes it, "" for a user who asked for it;
+// by is the user. It waits while the database is busy. Without a database the error is ErrNoDatabase.
+func (s Instance) CreateSnapshot(ctx context.Context, deployment, by string, progress Progress) (string, error) {
 	database, labels := s.Env.DatabaseIdentifier(), s.Env.Tags()
 	if deployment != "" {
 		labels[deploymentTag] = deployment
+	}
+	if by != "" {
+		labels[createdByTag] = tagValueOf(by)
 	}
 	for start := s.Clock.Now(); ; {
 		name, pause := s.Env.SnapshotIdentifier(s.Clock.Now()), pollInterval
@@ -166,7 +211,7 @@ func newSnapshot(s types.DBSnapshot) Snapshot {
 		Name: aws.ToString(s.DBSnapshotIdentifier), Type: aws.ToString(s.SnapshotType), Status: aws.ToString(s.Status),
 		Created: aws.ToTime(s.SnapshotCreateTime).UTC(), Progress: aws.ToInt32(s.PercentProgress), SizeGiB: aws.ToInt32(s.AllocatedStorage),
 		Engine: aws.ToString(s.Engine), Version: aws.ToString(s.EngineVersion), Encrypted: aws.ToBool(s.Encrypted),
-		Deployment: tagValue(s.TagList, deploymentTag), user: aws.ToString(s.MasterUsername),
+		Deployment: tagValue(s.TagList, deploymentTag), user: aws.ToString(s.MasterUsername), CreatedBy: tagValue(s.TagList, createdByTag),
 	}
 }
 

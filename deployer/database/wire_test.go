@@ -19,7 +19,7 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 	s := New(cfg, env, clock.Real())
 	progress := func(format string, args ...any) { t.Logf(format, args...) }
 
-	_, err := s.CreateSnapshot(t.Context(), "", progress)
+	_, err := s.CreateSnapshot(t.Context(), "", "jane@laptop", progress)
 	require.ErrorIs(t, err, ErrNoDatabase)
 	client := rds.NewFromConfig(cfg)
 	for _, name := range []string{env.DatabaseIdentifier(), "other-database"} {
@@ -37,7 +37,7 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 		DBInstanceIdentifier: aws.String(env.DatabaseIdentifier()), DBSnapshotIdentifier: &older, Tags: tags(map[string]string{deploymentTag: "1"}),
 	})
 	require.NoError(t, err)
-	name, err := s.CreateSnapshot(t.Context(), "20261123-181140-1f3a", progress)
+	name, err := s.CreateSnapshot(t.Context(), "20261123-181140-1f3a", "dependabot[bot]", progress)
 	require.NoError(t, err)
 	require.NoError(t, s.WaitForSnapshot(t.Context(), name, progress))
 
@@ -45,6 +45,10 @@ func TestSnapshotsOverTheWire(t *testing.T) {
 	require.NoError(t, err)
 	var names []string
 	for _, snapshot := range all {
+		if snapshot.Name == name {
+			require.Equal(t, "before the deployment 20261123-181140-1f3a", snapshot.Occasion())
+			require.Equal(t, "dependabot_bot_", snapshot.CreatedBy)
+		}
 		if snapshot.Type == "manual" {
 			names = append(names, snapshot.Name)
 		}

@@ -13,7 +13,7 @@ import (
 // backup creates a snapshot of the database, waits for it, and deletes old ones.
 func (d *deployment) backup(ctx context.Context, log phaseLog) (string, error) {
 	db := database.New(d.deps.AWS, d.deps.Env, d.deps.Clock)
-	snapshot, err := db.CreateSnapshot(ctx, d.request.ID, log.progress)
+	snapshot, err := db.CreateSnapshot(ctx, d.request.ID, d.request.By, log.progress)
 	if errors.Is(err, database.ErrNoDatabase) {
 		return "there is no database yet", nil
 	}

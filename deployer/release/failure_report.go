@@ -105,7 +105,7 @@ func (t *taskFailureReporter) report(ctx context.Context, o observation) {
 			continue
 		}
 		if !t.first(failed.cause.Message) {
-			t.log.note("task %s of %s stopped too: %s", failed.id(), o.name, failed.cause.Message)
+			t.log.note("task %s of %s also stopped: %s", failed.id(), o.name, failed.cause.Message)
 			continue
 		}
 		t.log.warn("task %s of %s stopped: %s", failed.id(), o.name, failed.cause.Message)

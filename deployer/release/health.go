@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
+	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/list"
@@ -28,6 +31,36 @@ func ProbeTarget(ctx context.Context, env *environment.Environment, client *elb.
 	return target, nil
 }
 
+// ExplainUnresolved gives probes of a domain without an address the hint of the check that finds the cause, so that a deployment and the
+// commands `health` and `status` advise the same. tag is that of the image that runs, "" where it is not known. It reports whether the
+// environment is not deployed at all.
+func ExplainUnresolved(
+	ctx context.Context, env *environment.Environment, sources checks.Sources, results []probe.Result, tag string, clk clock.Clock,
+) (notDeployed bool) {
+	unresolved := func(r probe.Result) bool { return r.Problem != nil && r.Problem.Reason == probe.DNSNotFound }
+	if !slices.ContainsFunc(results, unresolved) {
+		return false
+	}
+	report := checks.Run(ctx, env, sources, checks.Options{Only: []string{"dns", "delegation"}}, clk)
+	if tag != "" {
+		report.SetTag(tag)
+	}
+	cause := list.Find(report.Services, func(f checks.Finding) bool { return f.Status == checks.Error })
+	if cause == nil {
+		return false
+	}
+	advice := cause.Hint.Solution
+	if cause.Hint.Command != "" {
+		advice += ": `" + cause.Hint.Command + "`"
+	}
+	for i, r := range results {
+		if unresolved(r) {
+			results[i].Problem = &probe.Problem{Reason: r.Problem.Reason, Message: r.Problem.Message, Hint: advice}
+		}
+	}
+	return report.NotDeployed()
+}
+
 // probe probes an environment over its domain, as often as its file allows.
 func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.Environment) ([]probe.Result, error) {
 	target, err := ProbeTarget(ctx, env, elb.NewFromConfig(d.deps.AWS))
@@ -43,6 +76,7 @@ func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.E
 		case ctx.Err() != nil:
 			return results, ctx.Err()
 		case attempt == env.Deployment.Health.Tries:
+			ExplainUnresolved(ctx, env, checks.Sources{AWS: d.deps.AWS, Network: d.deps.Network}, failed, d.image.Tag, d.deps.Clock)
 			return results, probeError(failed, attempt)
 		}
 		log.progress("try %d of %d: %s", attempt, env.Deployment.Health.Tries, failed[0].Problem.Message)

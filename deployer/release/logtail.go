@@ -34,8 +34,8 @@ type logTailer struct {
 	group, stream string
 	token         *string
 	last          []string
-	// applying reports that a line began with applyingMigration.
-	applying bool
+	// begun are the names of the migrations that the log names.
+	begun []string
 	// readError is why the log cannot be read, as it was reported.
 	readError string
 }
@@ -61,7 +61,9 @@ func (t *logTailer) next(ctx context.Context, log phaseLog) int {
 		for _, event := range out.Events {
 			line := strings.TrimRight(aws.ToString(event.Message), "\n")
 			t.last = append(t.last, line)
-			t.applying = t.applying || strings.HasPrefix(line, applyingMigration)
+			if name := migrationName(line); name != "" {
+				t.begun = append(t.begun, name)
+			}
 			log.note("%s", line)
 		}
 		lines += len(out.Events)

@@ -103,14 +103,14 @@ func (m *migrationTask) ensureNotRunning(ctx context.Context, log phaseLog) erro
 		}
 		task := running[0]
 		if !m.wait {
-			return alreadyRunningError(m.env, task)
+			return alreadyRunningError(m.env, task, false)
 		}
 		log.note("%s; waiting for it to finish", migrationText(task))
 		ended, _, err := m.follow(ctx, &task, log, m.env.Deployment.Migrations.Timeout)
 		switch {
 		case errors.Is(err, errTimeout):
 			return hint.With(fmt.Errorf("%s; it has not finished after %s, and is not stopped", migrationText(task), m.env.Deployment.Migrations.Timeout),
-				"check its log and its locks in the database; stop it with `aws ecs stop-task`")
+				"check its log and its locks in the database; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("the migration %s continues in the background; no other was started", taskID(&task))
 		case err != nil:
@@ -216,16 +216,16 @@ func (m *migrationTask) stopTask(ctx context.Context, task *types.Task, reason s
 // stopTimedOut stops a task that exceeds its time limit, and waits until it has stopped.
 func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail *logTailer, log phaseLog) error {
 	limit := m.env.Deployment.Migrations.Timeout
-	next := timeoutHint(tail.applying)
+	next := timeoutHint(len(tail.begun) > 0)
 	if err := m.stopTask(ctx, task, "time limit of "+limit.String()+" exceeded"); err != nil {
 		return hint.With(fmt.Errorf("the migration has not finished within its time limit, %s, and could not be stopped: %w%s\n  task %s is still running",
-			limit, err, tail.excerpt(), taskID(task)), "stop it manually once nothing depends on it; "+next)
+			limit, err, tail.excerpt(), taskID(task)), "stop it with `deployer migrate --env "+m.env.Stack+" --stop`; "+next)
 	}
 	log.progress("stopping task %s", taskID(task))
 	text := fmt.Sprintf("the migration was stopped at its time limit, %s", limit)
 	ended, rest, err := m.follow(ctx, task, withoutNotes(log), stopTimeout)
 	if err == nil {
-		*task, tail, next = *ended, rest, timeoutHint(rest.applying)
+		*task, tail, next = *ended, rest, timeoutHint(len(rest.begun) > 0)
 	} else {
 		text += "; it has not stopped yet"
 	}
@@ -236,7 +236,7 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 func (m *migrationTask) detach(ctx context.Context, task *types.Task) error {
 	if !m.stopOnInterrupt {
 		return hint.With(fmt.Errorf("the migration %s continues in the background", taskID(task)),
-			"run the same command again with --wait, which waits for it first; with --stop-migration an interruption stops it")
+			"run the same command again with --wait, which waits for it first; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 	}
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
 		return fmt.Errorf("the migration %s continues in the background, it could not be stopped: %w", taskID(task), err)
@@ -254,8 +254,8 @@ func (m *migrationTask) evaluate(task *types.Task, tail *logTailer) error {
 	text, next := "the migration failed: "+cause.Message, ""
 	switch {
 	case cause.Kind == checks.StopExitCode:
-		next = migrationHint(m.env, m.exitCode(task), tail.last, tail.applying)
-	case tail.applying:
+		next = migrationHint(m.env, m.exitCode(task), tail.last, len(tail.begun) > 0)
+	case len(tail.begun) > 0:
 		text, next = text+ecsReason(cause), hintText(m.env, cause)+"; "+partlyChanged
 	default:
 		text, next = text+ecsReason(cause), hintText(m.env, cause)
@@ -295,19 +295,27 @@ func migrationText(task types.Task) string {
 	if task.CreatedAt != nil {
 		text += " since " + task.CreatedAt.UTC().Format(time.TimeOnly) + " UTC"
 	}
-	switch by := aws.ToString(task.StartedBy); {
-	case strings.HasPrefix(by, startedByPrefix):
-		return text + ", started by the deployment " + strings.TrimPrefix(by, startedByPrefix)
-	case by != "":
-		return text + ", started by " + by
-	}
-	return text + ", started manually"
+	return text + ", started " + startedBy(task)
 }
 
-func alreadyRunningError(env *environment.Environment, task types.Task) error {
-	return hint.With(errors.New(migrationText(task)),
-		"wait for it to finish, or run the same command with --wait, which waits for it; stop it with `aws ecs stop-task --cluster "+
-			env.ClusterName()+" --task "+taskID(&task)+"`")
+// startedBy returns who started a migration, as the end of a sentence.
+func startedBy(task types.Task) string {
+	switch by := aws.ToString(task.StartedBy); {
+	case strings.HasPrefix(by, startedByPrefix):
+		return "by the deployment " + strings.TrimPrefix(by, startedByPrefix)
+	case by != "":
+		return "by " + by
+	}
+	return "manually"
+}
+
+// alreadyRunningError returns the error about a migration that is running. wait reports that the command waits for it.
+func alreadyRunningError(env *environment.Environment, task types.Task, wait bool) error {
+	next := "wait for it to finish, or run the same command with --wait, which waits for it; "
+	if wait {
+		next = "once nothing else is in the way, the command waits for it; "
+	}
+	return hint.With(errors.New(migrationText(task)), next+"`deployer migrate --env "+env.Stack+" --stop` stops it")
 }
 
 // maxRevisions is how many task definitions are searched for an image.

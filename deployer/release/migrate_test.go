@@ -261,3 +261,79 @@ func TestMigrationRunsNoOthersRevision(t *testing.T) {
 		})
 	}
 }
+
+// A migration that is running is stopped, no matter who started it; the result has the migrations that its log names.
+func TestStopMigrations(t *testing.T) {
+	e, m := migrating(t)
+	deps := Deps{Env: m.env, AWS: fakeAWS(e.handle), Clock: e, Report: func(Event) {}}
+	none, err := StopMigrations(t.Context(), deps, "jane")
+	require.NoError(t, err)
+	require.Empty(t, none)
+	require.Empty(t, e.stopped)
+
+	e.tasks = []types.Task{oneOff("old", "RUNNING")}
+	e.runs()
+	e.log = []string{"42 migrations found", "Applying migration `20250602_add`", "Applying migration `20250603_index`"}
+	e.onWait = func() {
+		if e.calls = append(e.calls, nil); len(e.stopped) > 0 {
+			e.ends(143)
+		}
+	}
+	stopped, err := StopMigrations(t.Context(), deps, "jane")
+	require.NoError(t, err)
+	require.Equal(t, []string{"task/old"}, e.stopped)
+	require.Len(t, stopped, 1)
+	require.Equal(t, "old", stopped[0].Task)
+	require.Equal(t, int32(143), stopped[0].ExitCode)
+	require.Equal(t, "by the deployment 20261123-155900-aaaa", stopped[0].StartedBy)
+	require.Equal(t, []string{"20250602_add", "20250603_index"}, stopped[0].Begun)
+}
+
+// One that may not be stopped, or does not stop in time, is an error that names the command to repeat.
+func TestStopMigrationsFails(t *testing.T) {
+	e, m := migrating(t)
+	deps := Deps{Env: m.env, AWS: fakeAWS(e.handle), Clock: e, Report: func(Event) {}}
+	e.tasks = []types.Task{oneOff("old", "RUNNING")}
+	e.onWait = func() { e.calls = append(e.calls, nil) }
+	_, err := StopMigrations(t.Context(), deps, "jane")
+	require.ErrorContains(t, err, "the migration old was asked to stop, and has not stopped yet")
+	require.Contains(t, hint.Of(err), "`deployer migrate --env staging --stop` again")
+
+	e.errors["StopTask"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
+	_, err = StopMigrations(t.Context(), deps, "jane")
+	require.ErrorContains(t, err, "stop the migration old: ")
+}
+
+// What changes without a deployer that waits for it is a migration or a rollout.
+func TestBackground(t *testing.T) {
+	e, m := migrating(t)
+	running, err := Background(t.Context(), fakeAWS(e.handle), m.env)
+	require.NoError(t, err)
+	require.Empty(t, running)
+
+	e.tasks = []types.Task{oneOff("old", "RUNNING")}
+	service := e.services[m.env.ServiceName("api")]
+	service.Deployments[0].RolloutState, service.Deployments[0].DesiredCount = types.DeploymentRolloutStateInProgress, 2
+	running, err = Background(t.Context(), fakeAWS(e.handle), m.env)
+	require.NoError(t, err)
+	require.Len(t, running, 2)
+	require.Contains(t, running[0], "a migration is running: task old since ")
+	require.Contains(t, running[0], "`deployer migrate --env staging --stop`")
+	require.Regexp(t, "^v3-backend-staging-api-service is being rolled out, . of 2 tasks are running; `deployer rollback --env staging`", running[1])
+}
+
+// A hint advises --wait only where it was not given.
+func TestHintsDoNotAdviseAGivenWait(t *testing.T) {
+	e, m := migrating(t)
+	e.tasks = []types.Task{oneOff("old", "RUNNING")}
+	service := e.services[m.env.ServiceName("api")]
+	service.Deployments[0].RolloutState = types.DeploymentRolloutStateInProgress
+	for _, waits := range []bool{false, true} {
+		p := &preflight{env: m.env, aws: fakeAWS(e.handle), waits: waits}
+		for _, problems := range [][]Problem{p.migrationRunning(t.Context()), p.rolloutInProgress(t.Context())} {
+			require.Len(t, problems, 1)
+			require.Equal(t, !waits, strings.Contains(problems[0].Hint, "--wait"), problems[0].Hint)
+			require.Contains(t, problems[0].Hint, "`deployer ")
+		}
+	}
+}

@@ -28,11 +28,11 @@ func (d *deployment) phases() []phase {
 	}
 	settings := d.deps.Env.Deployment
 	backup := phase{name: Backup, run: d.backup, skip: func() string {
-		// A major upgrade cannot be undone, whatever the environment asks for.
+		// A major upgrade cannot be undone, even where the environment has no backup.
 		if settings.Backup == environment.BackupSnapshot || d.upgradesDatabase {
 			return ""
 		}
-		return "the environment asks for none"
+		return "deployment.backup is none in " + environment.FileName(d.deps.Env.Stack)
 	}}
 	phases := []phase{
 		{name: Preflight, run: d.preflight},
@@ -113,7 +113,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
 		checker.extraCheck = d.openStack
 	}
-	if d.request.Wait || d.waitsForCrashed {
+	if checker.waits = d.request.Wait || d.waitsForCrashed; checker.waits {
 		// The migrate phase waits for a running migration.
 		checker.warnOnly = append(slices.Clone(checker.warnOnly), Migration)
 	}

@@ -67,6 +67,8 @@ type preflight struct {
 	migrationOnly bool
 	// warnOnly are checks whose problems only warn.
 	warnOnly []string
+	// waits reports that the deployment waits for what is in progress, so that hints do not advise --wait.
+	waits bool
 	// changesNetwork reports that the deployment applies the file's description of the network; migrates and rollsOut that it has these
 	// phases.
 	changesNetwork, migrates, rollsOut bool
@@ -259,13 +261,22 @@ func (p *preflight) rolloutInProgress(ctx context.Context) []Problem {
 	}
 	var problems []Problem
 	for _, service := range services {
-		if d := checks.PrimaryDeployment(service); d.RolloutState == ecstypes.DeploymentRolloutStateInProgress {
-			problems = append(problems, transient("rollout", hint.With(
-				fmt.Errorf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName), d.RunningCount, d.DesiredCount),
-				"wait for it with --wait, follow it with `deployer status --env "+p.env.Stack+" --only ecs_service`, or end it with `deployer rollback --env "+p.env.Stack+"`"))...)
+		if rollout, inProgress := rolloutText(service); inProgress {
+			next := "follow it with `deployer status --env " + p.env.Stack + " --only ecs_service`, or end it with `deployer rollback --env " + p.env.Stack + "`"
+			if !p.waits {
+				next = "wait for it with --wait, " + next
+			}
+			problems = append(problems, transient("rollout", hint.With(errors.New(rollout), next))...)
 		}
 	}
 	return problems
+}
+
+// rolloutText returns how far the rollout of a service is, and whether it is in progress.
+func rolloutText(service ecstypes.Service) (string, bool) {
+	d := checks.PrimaryDeployment(service)
+	return fmt.Sprintf("%s is being rolled out, %d of %d tasks are running", aws.ToString(service.ServiceName), d.RunningCount, d.DesiredCount),
+		d.RolloutState == ecstypes.DeploymentRolloutStateInProgress
 }
 
 // migrationRunning finds migrations that have not ended.
@@ -276,7 +287,7 @@ func (p *preflight) migrationRunning(ctx context.Context) []Problem {
 	}
 	var problems []Problem
 	for _, task := range tasks {
-		problems = append(problems, blocking(Migration, alreadyRunningError(p.env, task))...)
+		problems = append(problems, blocking(Migration, alreadyRunningError(p.env, task, p.waits))...)
 	}
 	return problems
 }

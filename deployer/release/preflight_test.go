@@ -61,7 +61,7 @@ func TestCheckIdentity(t *testing.T) {
 		"they expire in a moment":  {account: "123456789012", credentials: expiring(5 * time.Minute), want: "they expire in 5m0s, a deployment may take longer", hint: "renew them first"},
 		"they have ended":          {account: "123456789012", credentials: expiring(-time.Hour), want: "they expired at 2026-11-23T15:00:00Z", hint: "renew them, with `aws sso login` for instance"},
 		"the SDK renews them":      {account: "123456789012", credentials: renewed},
-		"their expiry is no time":  {credentials: invalid, want: "AWS_CREDENTIAL_EXPIRATION is not a time such as 2026-11-30T10:00:00Z", hint: "correct it, or unset it where the credentials do not expire"},
+		"their expiry is invalid":  {credentials: invalid, want: "AWS_CREDENTIAL_EXPIRATION is not a time such as 2026-11-30T10:00:00Z", hint: "correct it, or unset it where the credentials do not expire"},
 		"there are no credentials": {credentials: none(), want: "none were found: no providers", hint: "run `aws sso login`, set AWS_PROFILE, or try --local, which needs no account"},
 	} {
 		t.Run(name, func(t *testing.T) {

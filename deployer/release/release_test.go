@@ -52,7 +52,7 @@ func TestBusyStack(t *testing.T) {
 func TestPhasesStopAtFirstFailure(t *testing.T) {
 	d := newTestDeployment(t)
 	err := d.runPhases(t.Context(), []phase{
-		testPhase(Preflight, nil), {name: Backup, skipReason: "the environment asks for none"}, testPhase(Provision, errors.New("no capacity")),
+		testPhase(Preflight, nil), {name: Backup, skipReason: "deployment.backup is none"}, testPhase(Provision, errors.New("no capacity")),
 		testPhase(Migrate, errors.New("not reached")),
 	})
 	require.EqualError(t, err, "provision: no capacity\nno service was changed: the previous version continues to serve")

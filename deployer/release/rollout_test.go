@@ -110,7 +110,7 @@ func TestStoppedTasksAreReadWhenOneIsLost(t *testing.T) {
     no such module`)
 	require.Contains(t, hint.Of(err), "the application exited with an error: check its last log lines: `")
 	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  last log line: no such module\ntask b of "+api+
-		" stopped too: exit code 1 (application error)\ntask c of "+api+" stopped too: exit code 1 (application error)\nthe deployment of "+
+		" also stopped: exit code 1 (application error)\ntask c of "+api+" also stopped: exit code 1 (application error)\nthe deployment of "+
 		api+" is stopped, because it cannot succeed", logged())
 	require.NotContains(t, strings.Join(e.calls[2], " "), "ListTasks", "nothing was lost since the previous poll")
 	require.Equal(t, []string{clusterARN + "service-deployment/c/" + api + "/2"}, e.stopped)

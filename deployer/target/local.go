@@ -19,6 +19,7 @@ func openLocal(ctx context.Context, o Options, ref Ref) (*Target, error) {
 	}
 	simulated, err := local.Open(ctx, local.Options{
 		Dir: o.LocalDir(), AccountID: ref.AccountID, Region: ref.Region, Stacks: stacks, Domains: domains, Faults: o.Faults,
+		Environment: ref.Name,
 	})
 	if err != nil {
 		return nil, err

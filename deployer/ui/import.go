@@ -13,8 +13,10 @@ import (
 // ImportReport is which of a program's resources the account has, and what the first deployment would do to them.
 type ImportReport struct {
 	Environment string
-	Found       []ImportFound
-	Missing     []ImportMissing
+	// Owned is how many of them the stack has already; they are neither in Found nor in Missing.
+	Owned   int
+	Found   []ImportFound
+	Missing []ImportMissing
 }
 
 // ImportFound is a resource that the account has.
@@ -76,8 +78,19 @@ func Import(w io.Writer, r ImportReport, style Style) error {
 	for _, line := range r.warnings() {
 		d.add("", style.yellow("warning:")+" "+line)
 	}
-	d.add("", fmt.Sprintf("%s: %d resources found, %d to be created", r.Environment, len(r.Found), len(r.Missing)))
+	d.add("", r.Environment+": "+r.summary())
 	return d.writeTo(w)
+}
+
+// summary returns the counts in a sentence.
+func (r ImportReport) summary() string {
+	switch {
+	case r.Owned > 0 && len(r.Found)+len(r.Missing) == 0:
+		return fmt.Sprintf("the stack has all %d resources already: nothing to import", r.Owned)
+	case r.Owned > 0:
+		return fmt.Sprintf("the stack has %d resources already, %d others found, %d to be created", r.Owned, len(r.Found), len(r.Missing))
+	}
+	return fmt.Sprintf("%d resources found, %d to be created", len(r.Found), len(r.Missing))
 }
 
 // outcome returns what the first deployment does to the resource.

@@ -196,22 +196,16 @@ func (d *document) snapshots(all []database.Snapshot, now time.Time) {
 		if status == "creating" {
 			status = fmt.Sprintf("%d %% done", s.Progress)
 		}
+		occasion := s.Occasion()
+		if s.CreatedBy != "" {
+			occasion += "\n  by " + s.CreatedBy
+		}
 		t.AppendRow(table.Row{
-			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + createdBy(s),
+			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + occasion,
 			status, fmt.Sprintf("%d GiB", s.SizeGiB), engine,
 		})
 	}
 	d.table(t)
-}
-
-func createdBy(s database.Snapshot) string {
-	switch {
-	case s.Deployment != "":
-		return "by deployment " + s.Deployment
-	case s.Type == "manual":
-		return "manually"
-	}
-	return s.Type + ", by RDS"
 }
 
 // KeyDifference is how a key of a secret differs: added, removed, changed or same. It contains no value.
@@ -233,7 +227,7 @@ func KeyDifferences(w io.Writer, before, after string, differences []KeyDifferen
 }
 
 // Lock shows the state of an environment's lock; with a nil status it is free.
-func Lock(w io.Writer, environment string, status *lock.Status, format string) error {
+func Lock(w io.Writer, environment string, status *lock.Status, background []string, format string) error {
 	view := struct {
 		Environment string `json:"environment"`
 		// State is free, held, ending or expired.
@@ -245,7 +239,12 @@ func Lock(w io.Writer, environment string, status *lock.Status, format string) e
 	if status != nil {
 		view.State, view.Holder, view.SilentSeconds = string(status.State), &status.Holder, status.SinceHeartbeat.Seconds()
 	}
-	return show(w, view, format, Style{}, func(d *document) { d.lock(environment, status) })
+	return show(w, view, format, Style{}, func(d *document) {
+		d.lock(environment, status)
+		for _, running := range background {
+			d.add("  ", "but "+running)
+		}
+	})
 }
 
 func (d *document) lock(environment string, status *lock.Status) {

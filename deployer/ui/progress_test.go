@@ -23,7 +23,7 @@ var events = []release.Event{
 	{Time: began, Kind: release.Progress, Phase: "provision", Message: "creating rds/instance database"},
 	{Time: began, Kind: release.PhaseEnded, Phase: "provision", Message: "2 resources changed", Outcome: history.Succeeded, Took: 245 * time.Second},
 	{Time: began, Kind: release.PhaseStarted, Phase: "backup"},
-	{Time: began, Kind: release.PhaseEnded, Phase: "backup", Message: "the environment asks for none", Outcome: history.Skipped},
+	{Time: began, Kind: release.PhaseEnded, Phase: "backup", Message: "deployment.backup is none in Pulumi.staging.yaml", Outcome: history.Skipped},
 	{Time: began, Kind: release.PhaseStarted, Phase: "rollout"},
 	{Time: began, Kind: release.Warning, Phase: "rollout", Message: "task 1 stopped: 100% full\nreally"},
 	{Time: began, Kind: release.Note, Phase: "rollout", Message: "last log line: x"},
@@ -38,7 +38,7 @@ func TestProgress(t *testing.T) {
 		"a line a step": {ProgressOptions{}, `provision  started
 provision  ✓  4m05s  2 resources changed
 backup     started
-backup     - skipped: the environment asks for none
+backup     - skipped: deployment.backup is none in Pulumi.staging.yaml
 rollout    started
 rollout    warning: task 1 stopped: 100% full
 really
@@ -49,7 +49,7 @@ rollout    ✗   1.0s  failed
 provision  creating rds/instance database
 provision  ✓  4m05s  2 resources changed
 backup     started
-backup     - skipped: the environment asks for none
+backup     - skipped: deployment.backup is none in Pulumi.staging.yaml
 rollout    started
 rollout    warning: task 1 stopped: 100% full
 really
@@ -66,7 +66,7 @@ rollout    ✗   1.0s  failed
 provision  ✓  4m05s  2 resources changed
 ::group::backup
 ::endgroup::
-backup     - skipped: the environment asks for none
+backup     - skipped: deployment.backup is none in Pulumi.staging.yaml
 ::group::rollout
 ::warning title=rollout::task 1 stopped: 100%25 full%0Areally
 rollout    last log line: x

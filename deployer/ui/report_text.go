@@ -36,6 +36,10 @@ func (d *document) statusLine(prefix string, r EnvironmentReport) {
 	if r.Region != "" {
 		region = " (" + r.Region + ")"
 	}
+	if r.NotDeployed() {
+		d.addf("  ", "%s%s%s is not deployed", prefix, r.Environment, region)
+		return
+	}
 	d.addf("  ", "%s%s%s is %s: %s", prefix, r.Environment, region, d.style.statusWord(r.Summary.Status), Counts(r.Summary))
 }
 

@@ -121,6 +121,30 @@ var phraseBook = []rule{
 		pattern: `\bcuts?\b`, unless: `^ -[dfc]`, write: "truncated",
 		examples: []string{"a file that was cut", "cuts it"}, proper: []string{"shortcut", "cutoff", "cut -d: -f1", "execute"},
 	},
+	{
+		pattern: `\basks? for (none|no)\b`, write: "is none, is disabled, and the key",
+		examples: []string{"the environment asks for none"}, proper: []string{"asks for nothing", "asks for its name"},
+	},
+	{
+		pattern: `\b(a|the) password of its own\b`, write: "its own password",
+		examples: []string{"a password of its own"}, proper: []string{"its own password", "a resource of its own"},
+	},
+	{
+		pattern: `\bstopped too\b`, unless: `^ (early|late|soon)\b`, write: "also stopped",
+		examples: []string{"task b stopped too: exit code 1"}, proper: []string{"stopped too early"},
+	},
+	{
+		pattern: `\b(it|that|which|value|stack|[xyz]) (is|was) no (name|time|tag|number|environment)\b`, write: "is not a",
+		examples: []string{"it is no time", "the shared stack is no environment"}, proper: []string{"there is no limit", "is not a time"},
+	},
+	{
+		pattern: `\b(was|were) (deployed|answered|done) well\b|\banswer(s|ed) well\b`, write: "was verified healthy, succeeded",
+		examples: []string{"the last image that was deployed well", "the domain answered well"}, proper: []string{"performs well"},
+	},
+	{
+		pattern: `\bmust be given\b`, write: "is required",
+		examples: []string{"--env must be given"}, proper: []string{"is given"},
+	},
 }
 
 // spokenWords are those of the phrase book that no identifier contains.

@@ -36,8 +36,9 @@ type Options struct {
 	Speed int
 	// Stacks are the environments for which a configuration secret and a moving image tag are created.
 	Stacks []Stack
-	// Faults are the names of the faults to inject.
-	Faults []string
+	// Faults are the names of the faults to inject. Those that persist change only Environment, the full name; "" means all.
+	Faults      []string
+	Environment string
 }
 
 // Stack is an environment of the account.
@@ -109,7 +110,7 @@ func (a *Account) seed(s *State) error {
 	}
 	m := a.model(s)
 	if m.faults[faultDrift] {
-		s.applyDrift()
+		s.applyDrift(a.options.Environment)
 	}
 	if m.faults[faultPasswordRotated] {
 		m.rotatePasswords()

@@ -65,11 +65,12 @@ func (a *Account) throttleNext() bool {
 	return a.faults[faultThrottled] && (a.calls.Add(1)-1)%throttleInterval == 0
 }
 
-// applyDrift changes resources outside the stack: log retention becomes one day, and an alarm of each environment is
-// deleted. It does so only once, until the drift is repaired.
-func (s *State) applyDrift() {
+// applyDrift changes resources of an environment outside its stack, of all of them where it is "": log retention becomes one day, and an
+// alarm is deleted. It does so only once, until the drift is repaired.
+func (s *State) applyDrift(environment string) {
 	const days = 1.0
-	groups := s.ByType(typeLogGroup)
+	of := func(r *Resource) bool { return environment == "" || r.Tags()["Environment"] == environment }
+	groups := slices.DeleteFunc(s.ByType(typeLogGroup), func(r *Resource) bool { return !of(r) })
 	if !slices.ContainsFunc(groups, func(r *Resource) bool { return r.Number("retentionInDays") != days }) {
 		return
 	}
@@ -77,6 +78,8 @@ func (s *State) applyDrift() {
 		r.modify("retentionInDays", days)
 	}
 	for _, r := range firstAlarms(s) {
-		delete(s.Resources, key(r.Type, r.ID))
+		if of(r) {
+			delete(s.Resources, key(r.Type, r.ID))
+		}
 	}
 }

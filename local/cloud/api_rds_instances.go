@@ -101,6 +101,7 @@ func restoreDBInstance(m model, in *rds.RestoreDBInstanceFromDBSnapshotInput) (*
 	}
 	m.Resources[key(typeDatabase, r.ID)] = r
 	m.Databases[r.ID] = &databaseChange{Status: "creating", Until: m.in(restoreTime)}
+	m.restoreMigrations(from, r.ID)
 	created := m.databaseOf(r)
 	return &rds.RestoreDBInstanceFromDBSnapshotOutput{DBInstance: &created}, nil
 }

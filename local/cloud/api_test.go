@@ -548,19 +548,23 @@ func TestDrift(t *testing.T) {
 	a, _ := accountWith(t)
 	require.NoError(t, a.Update(func(s *State) error {
 		w := &simulation{t: t, m: a.model(s)}
-		w.put(typeLogGroup, "logs", values{"name": "logs", "retentionInDays": 30.0})
-		for _, name := range []string{"cpu", "memory"} {
-			w.put(typeMetricAlarm, name, values{"name": name, "tagsAll": values{"Environment": "staging"}})
+		for _, environment := range []string{"staging", "other"} {
+			tags := values{"Environment": environment}
+			w.put(typeLogGroup, environment, values{"name": environment, "retentionInDays": 30.0, "tagsAll": tags})
+			for _, name := range []string{"cpu", "memory"} {
+				w.put(typeMetricAlarm, environment+name, values{"name": environment + name, "tagsAll": tags})
+			}
 		}
 		return nil
 	}))
 	require.NoError(t, a.Close())
 	for range 2 {
-		b, err := Open(a.path, Options{AccountID: a.ID(), Region: a.Region(), Faults: []string{faultDrift}})
+		b, err := Open(a.path, Options{AccountID: a.ID(), Region: a.Region(), Faults: []string{faultDrift}, Environment: "staging"})
 		require.NoError(t, err)
 		require.NoError(t, b.View(func(s *State) error {
-			require.Len(t, s.ByType(typeMetricAlarm), 1)
-			require.EqualValues(t, 1, s.Get(typeLogGroup, "logs").Inputs["retentionInDays"])
+			require.Len(t, s.ByType(typeMetricAlarm), 3)
+			require.EqualValues(t, 1, s.Get(typeLogGroup, "staging").Inputs["retentionInDays"])
+			require.EqualValues(t, 30, s.Get(typeLogGroup, "other").Inputs["retentionInDays"], "another environment is not changed")
 			return nil
 		}))
 		require.NoError(t, b.Close())

@@ -43,7 +43,6 @@ var prismaPreamble = []scriptLine{
 	{1 * time.Second, "Environment variables loaded"},
 	{2 * time.Second, "Prisma schema loaded from prisma/schema.prisma"},
 	{3 * time.Second, `Datasource "db": PostgreSQL database "balancer", schema "public"`},
-	{5 * time.Second, "42 migrations found in prisma/migrations"},
 }
 
 // startPreamble is how the application begins, whatever its outcome.
@@ -52,6 +51,7 @@ var startPreamble = []scriptLine{
 	{1 * time.Second, "configuration loaded"},
 }
 
+// logScripts are what containers write; migrationLines adds to those of migrations how Prisma begins and what it applies.
 var logScripts = map[logScript][]scriptLine{
 	scriptAPI: slices.Concat(startPreamble, []scriptLine{
 		{3 * time.Second, "database connected"},
@@ -92,15 +92,10 @@ var logScripts = map[logScript][]scriptLine{
 		{1 * time.Second, "command started"},
 		{19 * time.Second, "command done"},
 	},
-	scriptMigration: slices.Concat(prismaPreamble, []scriptLine{
-		{9 * time.Second, "Applying migration `20250602093012_add_pool_snapshots`"},
-		{14 * time.Second, "Applying migration `20250603101544_index_swaps_by_block`"},
-		{18 * time.Second, "All migrations have been successfully applied."},
-	}),
-	scriptMigrationIdle: slices.Concat(prismaPreamble, []scriptLine{
+	scriptMigrationIdle: {
 		{7 * time.Second, "No pending migrations to apply."},
-	}),
-	scriptMigrationFails: slices.Concat(prismaPreamble, []scriptLine{
+	},
+	scriptMigrationFails: {
 		{9 * time.Second, "Applying migration `20250602093012_add_pool_snapshots`"},
 		{12 * time.Second, "Error: P3018"},
 		{12 * time.Second, "A migration failed to apply. New migrations cannot be applied before the error is recovered from. " +
@@ -108,8 +103,8 @@ var logScripts = map[logScript][]scriptLine{
 		{12 * time.Second, "Migration name: 20250602093012_add_pool_snapshots"},
 		{12 * time.Second, "Database error code: 42701"},
 		{12 * time.Second, `ERROR: column "chain" of relation "PoolSnapshot" already exists`},
-	}),
-	scriptMigrationLock: slices.Concat(prismaPreamble, []scriptLine{
+	},
+	scriptMigrationLock: {
 		{16 * time.Second, "Error: P1002"},
 		{16 * time.Second, "The database server at `db:5432` was reached but timed out."},
 		{16 * time.Second, "Please try again."},
@@ -122,10 +117,10 @@ var logScripts = map[logScript][]scriptLine{
 		{17 * time.Second, "npm notice Changelog: https://github.com/npm/cli/releases/tag/v11.4.1"},
 		{17 * time.Second, "npm notice To update run: npm install -g npm@11.4.1"},
 		{17 * time.Second, "npm notice"},
-	}),
-	scriptMigrationHangs: slices.Concat(prismaPreamble, []scriptLine{
+	},
+	scriptMigrationHangs: {
 		{7 * time.Second, "waiting for the advisory lock 72707369"},
-	}),
+	},
 }
 
 // logScriptOf returns the script of a service's task, which depends on its command.
@@ -183,8 +178,11 @@ func (m model) logLines(t *task) []LogLine {
 	}
 	var written []LogLine
 	script := logScripts[t.LogScript]
-	if t.LogScript == scriptCommand {
+	switch {
+	case t.LogScript == scriptCommand:
 		script = append(m.commandOutput(t), script...)
+	case strings.HasPrefix(string(t.LogScript), string(scriptMigration)):
+		script = migrationLines(t)
 	}
 	for _, entry := range script {
 		at := m.after(t.Started, entry.after)

@@ -58,6 +58,10 @@ type task struct {
 	ExitReason string `json:"exitReason,omitempty"`
 	// LogScript is what its container writes to the log.
 	LogScript logScript `json:"story,omitempty"`
+	// Database is the resource ID of a migration's database, Migrations are those that it applies, MigrationsFound is how many its image has.
+	Database        string   `json:"database,omitempty"`
+	Migrations      []string `json:"migrations,omitempty"`
+	MigrationsFound int      `json:"migrationsFound,omitempty"`
 	// FailureCounted is set when its failure has been counted.
 	FailureCounted bool `json:"counted,omitempty"`
 }
@@ -108,6 +112,9 @@ func (t *task) stoppedItself() bool {
 func (m model) stop(t *task, drain time.Duration, code ecs.TaskStopCode, reason string) {
 	if !m.active(t) {
 		return
+	}
+	if t.Database != "" {
+		m.abandonMigration(t)
 	}
 	t.Deactivating, t.Stopping = m.now, m.now
 	t.Exit, t.ExitReason = nil, ""

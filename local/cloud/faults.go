@@ -97,7 +97,7 @@ func Faults() []Fault {
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
 		{faultUnconfirmed, "no one confirms the subscriptions of the alarm topic", "a warning in preflight; status: warning"},
 		{faultPortOpen, "the database's port was opened to the internet outside the deployer", "status: error"},
-		{faultDrift, "log retention was shortened and an alarm of each environment was deleted outside the deployer; this persists", "drift: exit 2; both are named; status: warning"},
+		{faultDrift, "log retention was shortened and an alarm was deleted outside the deployer, in the environment of --env; this persists", "drift: exit 2; both are named; status: warning"},
 		{faultAccessDenied, "reading alarms, firewall, budget, roles and quotas is denied", "status: unknown, with the action that was denied"},
 		{faultThrottled, "every tenth call is throttled once", "same outcome as without the fault, slightly later"},
 		{faultAPIErrors, "SQS and ACM return internal errors", "status: unknown"},

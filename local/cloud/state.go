@@ -28,6 +28,8 @@ type State struct {
 	Databases map[string]*databaseChange `json:"databases,omitempty"`
 	// PendingModified are the properties that wait for the maintenance window, by the instance's resource ID.
 	PendingModified map[string]map[string]any `json:"pendingModified,omitempty"`
+	// Migrations are what migrations have applied, by the instance's resource ID, oldest first; those of a deleted one stay for its snapshots.
+	Migrations map[string][]appliedMigration `json:"migrations,omitempty"`
 	// Rotations are the times at which RDS rotated the password, by the ARN of its secret, oldest first.
 	Rotations map[string][]time.Time `json:"rotations,omitempty"`
 	// Executions are those of state machines, oldest first.
@@ -66,9 +68,10 @@ func newState(id, region string) *State {
 		Secrets:   map[string]*Secret{},
 		Snapshots: map[string]*Snapshot{},
 		Databases: map[string]*databaseChange{}, PendingModified: map[string]map[string]any{},
-		Rotations: map[string][]time.Time{},
-		ECS:       ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
-		Objects:   map[string][]string{},
+		Migrations: map[string][]appliedMigration{},
+		Rotations:  map[string][]time.Time{},
+		ECS:        ECSState{Services: map[string]*service{}, Tasks: map[string]*task{}},
+		Objects:    map[string][]string{},
 	}
 }
 

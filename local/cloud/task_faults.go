@@ -97,19 +97,11 @@ func (m model) startOneOff(t *task, d definition, command []string) {
 			t.LogScript, exit = scriptMigrationLock, 1
 		case m.faults[faultMigrationHangs]:
 			t.LogScript, end = scriptMigrationHangs, m.after(t.Started, never)
-		case m.migrated(t):
-			t.LogScript = scriptMigrationIdle
+		default:
+			m.migrate(t, d, command, end)
 		}
 	}
 	m.scheduleExit(t, end, exit, "")
-}
-
-// migrated reports whether a migration with the image has succeeded before.
-func (m model) migrated(next *task) bool {
-	return len(m.ECS.tasks(func(t *task) bool {
-		return t.Cluster == next.Cluster && t.Digest == next.Digest && m.reached(t.Stopped) &&
-			t.LogScript == scriptMigration && t.Exit != nil && *t.Exit == 0
-	})) > 0
 }
 
 // startFailure returns ECS's reason why a task cannot start, or "".

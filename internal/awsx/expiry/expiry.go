@@ -19,7 +19,7 @@ import (
 // Source: https://github.com/boto/botocore/blob/develop/botocore/credentials.py (EnvProvider)
 const Variable = "AWS_CREDENTIAL_EXPIRATION"
 
-// ErrInvalid reports a value of Variable that is no time. It does not repeat the value, which may be a misplaced secret.
+// ErrInvalid reports a value of Variable that is not a time. It does not repeat the value, which may be a misplaced secret.
 var ErrInvalid = errors.New(Variable + " is not a time such as 2026-11-30T10:00:00Z")
 
 // FromEnvironment returns a provider of the same credentials, which adds the expiry of Variable to those from environment variables.
