@@ -64,7 +64,7 @@ func TestSecretIsJudgedByWhatRuns(t *testing.T) {
 		"an empty URL that is built":   {cdk, complete + `,"AWS_REGION":"us-east-1","DATABASE_URL":""`, Healthy, "", "", false},
 		"shadowed by the same value":   {nil, complete + `,"AWS_REGION":"us-east-1"`, Healthy, "", "", false},
 		"shadowed by another value":    {nil, complete + `,"AWS_REGION":"eu-west-1"`, Warning, "AWS_REGION has no effect: the task definition sets another value", "AWS_REGION", true},
-		"shadowed by hand":             {setting("LOG_LEVEL", "debug"), complete + `,"LOG_LEVEL":"info"`, Warning, "LOG_LEVEL has no effect", "LOG_LEVEL", true},
+		"shadowed manually":            {setting("LOG_LEVEL", "debug"), complete + `,"LOG_LEVEL":"info"`, Warning, "LOG_LEVEL has no effect", "LOG_LEVEL", true},
 		"a further key, missing":       {fromSecret("EXTRA"), complete, Error, "EXTRA is missing" + refers, "EXTRA", false},
 		"a further key, a placeholder": {fromSecret("EXTRA"), complete + `,"EXTRA":"changeme"`, Warning, "EXTRA is a placeholder" + refers, "EXTRA", false},
 		"another name": {func(c *ecstypes.ContainerDefinition) {

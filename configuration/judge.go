@@ -49,7 +49,7 @@ func (k Kind) IsFatal() bool { return k == Missing || k == Empty || k == Placeho
 type Problem struct {
 	Key  string `json:"key" yaml:"key"`
 	Kind Kind   `json:"kind" yaml:"kind"`
-	// Detail explains the kind, and what to do, without a part of the value other than a single character; "" where the kind says it all.
+	// Detail explains the kind, and what to do, without a part of the value other than a single character; "" where the kind is enough.
 	Detail string `json:"detail,omitempty" yaml:"detail,omitempty"`
 }
 

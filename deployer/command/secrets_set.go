@@ -25,7 +25,8 @@ func secretsSetVerb() verb {
 		long: `The value comes from a pipe, or from an answer at the terminal, which is not shown; never from the command line, which
 others can see and the shell remembers. A piped value is taken unchanged, with all its lines, except for one newline at its
 end; an empty one is rejected. It is written only if no one else has changed the secret meanwhile. The services that have to
-be restarted are listed.`,
+be restarted are listed. This also is how the application gets a variable of its own that is no secret, such as a feature flag: set its
+key here, and list it in configuration.optional of the environment's file; the task definition has only what the program sets.`,
 		examples: []string{
 			"deployer secrets set SENTRY_DSN --env staging",
 			"deployer secrets set SIGNING_KEY --env staging < key.pem",
