@@ -274,7 +274,7 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	use, useErr := checks.ReadSecretUse(ctx, p.env, p.aws)
 	problems := list.Map(checks.SecretProblems(settings, p.env, use), func(found checks.KeyProblem) Problem {
 		return Problem{
-			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops && !(found.RunningOnly && p.replacesTasks),
+			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops && (!found.RunningOnly || !p.replacesTasks),
 			Hint: found.Remedy(p.env),
 		}
 	})
