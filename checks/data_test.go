@@ -157,11 +157,23 @@ func TestEvaluateSecret(t *testing.T) {
 			verdict{Error, "SecretKeysUnset", "DATABASE_URL is empty"}},
 		"a required key refers to another environment": {secret(`{"NODE_ENV":"x","SENTRY_DSN":"https://hunter2@x","SUBGRAPH_API_URL":"https://v3-backend-staging-db.x.us-east-1.rds.amazonaws.com"}`),
 			verdict{Error, "SecretOfAnotherEnvironment", "SUBGRAPH_API_URL refers to the database of staging"}},
+		"hidden values": {secret(`{"NODE_ENV":"hunter2\u200b","SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x"}`),
+			verdict{Warning, "SecretValuesHidden", "NODE_ENV has characters that are easily overlooked: the invisible character U+200B"}},
+		"a number that ECS converts": {secret(`{"NODE_ENV":17541103820,"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x"}`),
+			verdict{Warning, "SecretValuesConverted", "NODE_ENV is a number that ECS would pass on in another form"}},
+		"null": {secret(`{"NODE_ENV":null,"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x"}`),
+			verdict{Error, "SecretKeysUnset", "NODE_ENV is empty; NODE_ENV is null: it counts as empty, but ECS would pass it on as <nil>"}},
+		"an optional null": {secret(`{"NODE_ENV":"x","SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","X":null}`),
+			verdict{Warning, "SecretValuesConverted", "X is not known to the application"}},
+		"a nested value": {secret(`{"NODE_ENV":{"hunter2":"hunter2"},"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x"}`),
+			verdict{Error, "SecretMalformed", "NODE_ENV is an object"}},
+		"a byte order mark": {secret("\uFEFF" + `{"NODE_ENV":"x","SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x"}`),
+			verdict{Error, "SecretMalformed", "begins with a byte order mark (U+FEFF), with which ECS starts no task"}},
 		"everything": {secret(`{"NODE_ENV":"","SUBGRAPH_API_URL":"hunter2"}`),
-			verdict{Error, "SecretKeysMissing", "1 of 3 required keys are missing: SENTRY_DSN; SUBGRAPH_API_URL is not a URL; NODE_ENV is empty"}},
+			verdict{Error, "SecretKeysMissing", "1 of 3 required keys are missing: SENTRY_DSN; SUBGRAPH_API_URL is not a URL: it does not begin with a scheme and a host, such as https://host; NODE_ENV is empty"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := evaluateSecret(test.secret, env)
+			got := evaluateSecret(test.secret, env, SecretUse{})
 			requireVerdict(t, test.want, got)
 			require.NotContains(t, asText(t, got), "hunter2", "no value is ever in a finding")
 		})

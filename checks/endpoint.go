@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -18,7 +19,7 @@ func readProbes(ctx context.Context, rc *runContext) []probe.Result {
 		if balancer, err := readBalancer(ctx, rc); err == nil && balancer != nil {
 			target.LoadBalancer = aws.ToString(balancer.DNSName)
 		}
-		return probe.RunWithTimeout(ctx, probeTimeout, target, rc.src.Network, rc.clk), nil
+		return probe.Run(ctx, target, rc.src.Network, rc.clk), nil
 	})
 	return results
 }
@@ -68,6 +69,13 @@ func evaluateAnswers(component, prefix, path string, results []probe.Result, env
 		}
 		f := newFinding(component, prefix+"-"+sideName(r.Side)+"-"+r.URL)
 		f.details = probeDetails(r)
+		if r.Problem == nil && len(r.Warnings) > 0 {
+			w := r.Warnings[0]
+			findings = append(findings, f.warning(string(w.Reason), Hint{
+				Cause: "a subnet, network ACL or route of one zone blocks it, or the record is outdated", Solution: w.Hint, Command: command(env, "health"),
+			}, "HTTP %d by the %s, but %s", r.StatusCode, r.Side, strings.Join(list.Map(r.Warnings, func(p probe.Problem) string { return p.Message }), "; ")))
+			continue
+		}
 		if r.Problem == nil {
 			findings = append(findings, f.healthy("Answers", "HTTP %d by the %s in %.0f ms", r.StatusCode, r.Side, r.Steps.Total))
 			continue

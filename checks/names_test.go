@@ -164,17 +164,21 @@ func TestEvaluateAnswersAndTLS(t *testing.T) {
 		r.TLS, r.StatusCode = nil, 0
 		r.Problem = &probe.Problem{Reason: probe.ConnectionRefused, Message: "refused", Hint: "look"}
 	})
+	dead := with(func(r *probe.Result) {
+		r.Warnings = []probe.Problem{{Reason: probe.Timeout, Message: "the connection to 203.0.113.2 port 443 timed out", Hint: "look"}}
+	})
 	for name, test := range map[string]struct {
 		result   probe.Result
 		endpoint verdict
 		tls      verdict
 	}{
-		"well":         {good, verdict{Healthy, "Answers", "HTTP 200"}, verdict{Healthy, "Trusted", "60 days left"}},
-		"expired":      {expired, verdict{Error, "CertificateExpired", "2 days"}, verdict{Error, "CertificateExpired", "by the domain"}},
-		"application":  {down, verdict{Error, "HTTPStatus", "HTTP 503"}, verdict{Healthy, "Trusted", ""}},
-		"unreachable":  {refused, verdict{Error, "ConnectionRefused", ""}, verdict{Error, "ConnectionRefused", ""}},
-		"29 days left": {with(func(r *probe.Result) { r.TLS.DaysLeft = 29 }), verdict{Healthy, "Answers", ""}, verdict{Warning, "CertificateExpiring", "29"}},
-		"6 days left":  {with(func(r *probe.Result) { r.TLS.DaysLeft = 6 }), verdict{Healthy, "Answers", ""}, verdict{Error, "CertificateExpiring", "6"}},
+		"well":           {good, verdict{Healthy, "Answers", "HTTP 200"}, verdict{Healthy, "Trusted", "60 days left"}},
+		"expired":        {expired, verdict{Error, "CertificateExpired", "2 days"}, verdict{Error, "CertificateExpired", "by the domain"}},
+		"application":    {down, verdict{Error, "HTTPStatus", "HTTP 503"}, verdict{Healthy, "Trusted", ""}},
+		"unreachable":    {refused, verdict{Error, "ConnectionRefused", ""}, verdict{Error, "ConnectionRefused", ""}},
+		"a dead address": {dead, verdict{Warning, "Timeout", "HTTP 200 by the domain, but the connection to 203.0.113.2"}, verdict{Healthy, "Trusted", ""}},
+		"29 days left":   {with(func(r *probe.Result) { r.TLS.DaysLeft = 29 }), verdict{Healthy, "Answers", ""}, verdict{Warning, "CertificateExpiring", "29"}},
+		"6 days left":    {with(func(r *probe.Result) { r.TLS.DaysLeft = 6 }), verdict{Healthy, "Answers", ""}, verdict{Error, "CertificateExpiring", "6"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answers := evaluateAnswers("endpoint", "Endpoint", "/health", []probe.Result{test.result}, env)

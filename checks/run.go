@@ -205,9 +205,6 @@ type runContext struct {
 // aws returns the configuration from which checks create their clients, which costs next to nothing.
 func (rc *runContext) aws() aws.Config { return rc.src.AWS }
 
-// probeTimeout bounds a probe of the endpoint.
-const probeTimeout = 10 * time.Second
-
 // prefetch starts a read that is going to be needed, so that it does not wait for those before it. The caller gets the result
 // from the cache.
 func prefetch[T any](ctx context.Context, rc *runContext, read func(context.Context, *runContext) (T, error)) {

@@ -18,6 +18,8 @@ type KeyProblem struct {
 	Message string `json:"message"`
 	// Stops reports whether it prevents a deployment.
 	Stops bool `json:"stops"`
+	// RunningOnly reports whether only task definitions that run require the key, which a deployment of the environment's file replaces.
+	RunningOnly bool `json:"-"`
 	// Rejected reports whether such a value must not be written.
 	Rejected bool `json:"-"`
 }
@@ -26,7 +28,7 @@ type KeyProblem struct {
 const (
 	// ForeignKey is a value that refers to another environment's database.
 	ForeignKey configuration.Kind = "foreign"
-	// ShadowedKey is a key that the task definition sets too, with precedence.
+	// ShadowedKey is a key whose variable the task definition sets to another value, with precedence.
 	ShadowedKey configuration.Kind = "shadowed"
 	// UnknownKey is a key that the environment's file does not list for the application.
 	UnknownKey configuration.Kind = "unknown"
@@ -35,17 +37,53 @@ const (
 )
 
 // SecretProblems returns what is wrong with the keys of a configuration secret: the required ones first, in the order of the
-// environment's file, then the others by name. Preflight, status, vars and secrets all use it, before and after the secret is
-// written.
-func SecretProblems(values map[string]string, env *environment.Environment) []KeyProblem {
+// environment's file, then the others by name, then what the parser warns of. Preflight, status, vars and secrets all use it, before
+// and after the secret is written.
+func SecretProblems(settings *configuration.Settings, env *environment.Environment, use SecretUse) []KeyProblem {
 	var problems []KeyProblem
-	required := env.SecretKeys()
+	values, required := settings.Values, use.Required(env)
 	for _, key := range required {
-		problems = append(problems, valueProblems(key, values, true, env)...)
+		if slices.Contains(env.SecretKeys(), key) {
+			problems = append(problems, valueProblems(key, values, true, env)...)
+		} else {
+			problems = append(problems, referencedKeyProblems(key, values, env, use)...)
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(required, key) {
-			problems = append(problems, optionalKeyProblems(key, values, env)...)
+			problems = append(problems, optionalKeyProblems(key, values, env, use)...)
+		}
+	}
+	for _, w := range settings.Warnings {
+		problems = append(problems, KeyProblem{Key: w.Variable, Kind: configuration.Converted, Message: w.Message})
+	}
+	return problems
+}
+
+// referencedKeyProblems evaluates a key that only running task definitions require: by the names of the variables that get it, at
+// most one problem each.
+func referencedKeyProblems(key string, values map[string]string, env *environment.Environment, use SecretUse) []KeyProblem {
+	var problems []KeyProblem
+	for _, r := range use.to(key) {
+		value, there := values[key]
+		if there && value == "" && r.variable == environment.VarDatabaseURL && r.builds {
+			continue
+		}
+		renamed := map[string]string{}
+		if there {
+			renamed[r.variable] = value
+		}
+		required := r.application && slices.Contains(env.Configuration.Required, r.variable)
+		for _, p := range valueProblems(r.variable, renamed, true, env) {
+			unset := p.Kind == configuration.Missing || p.Kind == configuration.Empty
+			p.Key, p.Stops, p.RunningOnly = key, p.Stops && (required || unset || p.Kind == ForeignKey || p.Kind == LoaderKey), true
+			p.Message += ", and the task definition " + r.revision + " refers to it"
+			if r.variable != key {
+				p.Message += " for " + r.variable
+			}
+			if !slices.ContainsFunc(problems, func(before KeyProblem) bool { return before.Kind == p.Kind }) {
+				problems = append(problems, p)
+			}
 		}
 	}
 	return problems
@@ -53,18 +91,22 @@ func SecretProblems(values map[string]string, env *environment.Environment) []Ke
 
 // optionalKeyProblems evaluates a key that is not required. Even an unknown key reaches the application, with any problem of its
 // value.
-func optionalKeyProblems(key string, values map[string]string, env *environment.Environment) []KeyProblem {
-	if environment.OriginOf(key) == environment.FromProgram {
-		return []KeyProblem{{key, ShadowedKey, "has no effect: the task definition sets it, and has precedence", false, false}}
+func optionalKeyProblems(key string, values map[string]string, env *environment.Environment, use SecretUse) []KeyProblem {
+	loader := configuration.ChangesLoader(key)
+	if shadowed, same := use.shadowed(key, values[key], env); shadowed && !loader {
+		if same {
+			return nil
+		}
+		return []KeyProblem{{Key: key, Kind: ShadowedKey, Message: "has no effect: the task definition sets another value, and has precedence"}}
 	}
 	// An empty DATABASE_URL counts as missing; other empty values can be intended.
 	var problems []KeyProblem
-	if values[key] != "" || configuration.ChangesLoader(key) {
+	if values[key] != "" || loader {
 		problems = valueProblems(key, values, key == environment.VarDatabaseURL, env)
 	}
-	if !env.ReadsVariable(key) && !configuration.ChangesLoader(key) {
-		problems = append(problems, KeyProblem{key, UnknownKey, "is not known to the application: neither configuration.required nor configuration.optional of " +
-			environment.FileName(env.Stack) + " has it", false, false})
+	if !env.ReadsVariable(key) && !loader {
+		problems = append(problems, KeyProblem{Key: key, Kind: UnknownKey, Message: "is not known to the application: " +
+			"neither configuration.required nor configuration.optional of " + environment.FileName(env.Stack) + " has it"})
 	}
 	return problems
 }
@@ -73,14 +115,19 @@ func optionalKeyProblems(key string, values map[string]string, env *environment.
 // problems do so where the key is required.
 func valueProblems(key string, values map[string]string, required bool, env *environment.Environment) []KeyProblem {
 	if configuration.ChangesLoader(key) {
-		return []KeyProblem{{key, LoaderKey, "would change the code that the application loads: remove it, and set it in the image with ENV", true, true}}
+		return []KeyProblem{{
+			Key: key, Kind: LoaderKey, Message: "would change the code that the application loads: remove it, and set it in the image with ENV",
+			Stops: true, Rejected: true,
+		}}
 	}
 	if what, foreign := foreignDatabase(env, values[key]); foreign {
-		return []KeyProblem{{key, ForeignKey, "refers to " + what, true, true}}
+		return []KeyProblem{{Key: key, Kind: ForeignKey, Message: "refers to " + what, Stops: true, Rejected: true}}
 	}
 	for _, p := range configuration.Judge(values, []string{key}) {
 		if required || p.Kind != configuration.Empty {
-			return []KeyProblem{{key, p.Kind, "is " + p.Kind.String(), required && p.Kind.IsFatal(), p.Kind != configuration.Padded}}
+			return []KeyProblem{{
+				Key: key, Kind: p.Kind, Message: p.Message(), Stops: required && p.Kind.IsFatal(), Rejected: p.Kind != configuration.Padded,
+			}}
 		}
 	}
 	return nil
@@ -92,7 +139,10 @@ func (p KeyProblem) Remedy(env *environment.Environment) string {
 	case LoaderKey:
 		return "delete it with `" + deleteKey(env, p.Key) + "`, and set the variable in the image with ENV"
 	case ShadowedKey:
-		return "delete it with `" + deleteKey(env, p.Key) + "`"
+		return "delete it with `" + deleteKey(env, p.Key) + "`, which changes nothing for the containers; " + environment.FileName(env.Stack) +
+			" has what the program sets"
+	case configuration.Converted:
+		return "write it again with `deployer secrets set " + p.Key + " --env " + env.Stack + "`, which stores every value as a string"
 	case UnknownKey:
 		return "delete it with `" + deleteKey(env, p.Key) + "`, or list it in configuration.optional of " + environment.FileName(env.Stack)
 	}

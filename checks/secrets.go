@@ -45,27 +45,43 @@ func checkSecrets(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if secret == nil {
 		return checkMissingSecret(ctx, rc)
 	}
-	return []Finding{evaluateSecret(secret, rc.env)}, nil
+	use, err := readSecretUse(ctx, rc)
+	findings := []Finding{evaluateSecret(secret, rc.env, use)}
+	if err != nil {
+		findings = append(findings, unknownFinding("secrets", "ECS-References-"+rc.env.SecretName(), err))
+	}
+	return findings, nil
 }
 
-func evaluateSecret(secret *configSecret, env *environment.Environment) Finding {
+func evaluateSecret(secret *configSecret, env *environment.Environment, use SecretUse) Finding {
 	f := newFinding("secrets", "SecretsManager-Secret-"+env.SecretName())
 	setTime(f.details, "changed", secret.changed)
 	settings, err := configuration.ParseSecret(env.SecretName(), secret.text)
 	if err != nil {
-		return f.error("SecretMalformed", Hint{
-			Cause:    "a value of another format was written",
-			Solution: "write it again as a JSON object of variables", Command: command(env, "secrets check"),
-		}, "%v", err)
+		return f.error("SecretMalformed", malformedHint(secret.text, env), "%v", err)
 	}
 	values := settings.Values
-	required := env.SecretKeys()
+	required := use.Required(env)
 	f = f.with("keys", slices.Sorted(maps.Keys(values))).with("required_keys", required)
-	problems := SecretProblems(values, env)
+	problems := SecretProblems(settings, env, use)
 	if len(problems) == 0 {
 		return f.healthy("KeysPresent", "%d of %d required keys are set", len(required), len(required))
 	}
 	return evaluateKeys(f.with("problems", secretProblemDetails(problems)), problems, env)
+}
+
+// malformedHint returns how to repair a secret that ECS cannot read. A byte order mark goes with the next change of any key.
+func malformedHint(text string, env *environment.Environment) Hint {
+	if configuration.WithoutByteOrderMark(text) != text {
+		return Hint{
+			Cause:    "it was written from a file that an editor or PowerShell had saved with a byte order mark",
+			Solution: "set any key, with the value that it has: the secret is written without the mark", Command: command(env, "secrets set"),
+		}
+	}
+	return Hint{
+		Cause:    "a value of another format was written",
+		Solution: "write all of it again as a JSON object of variables", Command: command(env, "secrets init") + " --replace",
+	}
 }
 
 // evaluateKeys sums up the problems of a secret's keys: an error where one of them prevents a deployment, as in preflight. The
@@ -82,11 +98,11 @@ func evaluateKeys(f findingBuilder, problems []KeyProblem, env *environment.Envi
 	return f.warning(reason, hint, "%s", message)
 }
 
-// describeKeys returns a text for each problem, and one for all missing keys.
+// describeKeys returns a text for each problem, and one for all missing keys of the environment's file.
 func describeKeys(problems []KeyProblem, env *environment.Environment) []string {
 	var missing, descriptions []string
 	for _, p := range problems {
-		if p.Kind == configuration.Missing {
+		if p.Kind == configuration.Missing && !p.RunningOnly {
 			missing = append(missing, p.Key)
 		} else {
 			descriptions = append(descriptions, p.String())
@@ -116,16 +132,24 @@ func worstReason(problems []KeyProblem, env *environment.Environment) (string, H
 		{"SecretKeysUnset", filled, []configuration.Kind{configuration.Empty, configuration.Placeholder}},
 		{"SecretOfAnotherEnvironment", "it was copied from the other environment's secret", []configuration.Kind{ForeignKey}},
 		{"SecretValuesMalformed", "a value was copied incompletely, or with additional characters", []configuration.Kind{configuration.Malformed}},
+		{"SecretValuesHidden", "a value was copied from a document or a chat", []configuration.Kind{configuration.Hidden}},
 		{"SecretValuesPadded", "a value was copied with additional characters", []configuration.Kind{configuration.Padded}},
+		{"SecretValuesConverted", "the secret was written with a number or null where ECS expects a string", []configuration.Kind{configuration.Converted}},
 	} {
 		if slices.ContainsFunc(problems, func(p KeyProblem) bool { return slices.Contains(of.kinds, p.Kind) }) {
 			return of.reason, Hint{Cause: of.cause, Solution: "set each key in the message", Command: command(env, "secrets set")}
 		}
 	}
-	return "SecretKeysWithoutEffect", Hint{
-		Cause:    "the name is misspelled, or the key is obsolete",
-		Solution: "delete " + problems[0].Key + ", or list it in configuration.optional of " + environment.FileName(env.Stack),
-		Command:  deleteKey(env, problems[0].Key),
+	if unknown := list.Find(problems, func(p KeyProblem) bool { return p.Kind == UnknownKey }); unknown != nil {
+		return "SecretKeysWithoutEffect", Hint{
+			Cause:    "the name is misspelled, or the key is obsolete",
+			Solution: "delete " + unknown.Key + ", or list it in configuration.optional of " + environment.FileName(env.Stack),
+			Command:  deleteKey(env, unknown.Key),
+		}
+	}
+	return "SecretKeysShadowed", Hint{
+		Cause:    "the key is left from another system, or the program's value has changed since it was written",
+		Solution: "delete " + problems[0].Key + "; containers have the task definition's value either way", Command: deleteKey(env, problems[0].Key),
 	}
 }
 

@@ -70,7 +70,7 @@ func (v Variable) BuiltFrom() map[string]string {
 func (v Variable) Broken() bool {
 	missing := v.State == State(configuration.Missing) || v.State == State(configuration.Empty)
 	switch {
-	case v.OK(), v.State == State(configuration.Padded):
+	case v.OK(), slices.Contains([]State{State(configuration.Hidden), State(configuration.Padded), State(configuration.Converted)}, v.State):
 		return false
 	case v.State == Foreign, v.State == WholeSecret:
 		return true

@@ -57,12 +57,14 @@ func describeVariables(variables []Variable, selected func(Variable) bool) []str
 	for _, v := range variables {
 		switch {
 		case !selected(v):
+		case slices.Contains([]State{State(configuration.Malformed), State(configuration.Hidden), State(configuration.Converted)}, v.State):
+			names = append(names, v.Name+" "+configuration.Describe(configuration.Kind(v.State), v.Message))
 		case v.Message != "":
 			names = append(names, fmt.Sprintf("%s (%s)", v.Name, v.Message))
 		case v.State == Unread:
 			names = append(names, v.Name)
 		default:
-			names = append(names, v.Name+" is "+configuration.Kind(v.State).String())
+			names = append(names, v.Name+" "+configuration.Kind(v.State).Predicate())
 		}
 	}
 	return names

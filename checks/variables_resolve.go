@@ -19,6 +19,8 @@ type secretValues struct {
 	missing    bool
 	unreadable string
 	values     map[string]string
+	// converted has the values that ECS passes on for references, where they differ.
+	converted map[string]string
 }
 
 // parseSecretValues parses the configuration secret; err is why it could not be read.
@@ -37,7 +39,7 @@ func parseSecretValues(secret *configSecret, err error, env *environment.Environ
 		s.unreadable = err.Error()
 		return s
 	}
-	s.values = settings.Values
+	s.values, s.converted = settings.Values, settings.Converted
 	return s
 }
 
@@ -111,8 +113,8 @@ func (r *resolver) addStartVariables() []UnusedKey {
 			switch {
 			case set && isEmptyURL(existing) && r.secret.values[key] != "":
 			case set && existing.Origin == FromTaskDefinition:
-				if !isURLPart(key) || existing.Value.Reveal() != "" {
-					unused = append(unused, UnusedKey{key, "the task definition sets it, and has precedence"})
+				if value := existing.Value.Reveal(); value != r.secret.values[key] && (!isURLPart(key) || value != "") {
+					unused = append(unused, UnusedKey{key, "the task definition sets another value, and has precedence"})
 				}
 				continue
 			case set:
@@ -214,8 +216,16 @@ func (r *resolver) lookUp(v Variable) {
 	case !there:
 		v.Message = fmt.Sprintf("the secret %s does not have the key", r.secret.name)
 	}
-	v.Value.text = value
+	v.Value = Value{value, configuration.IsSensitiveInSecret(v.Name, v.Key, value)}
 	r.add(v, there)
+	if converted, is := r.secret.converted[v.Key]; is && v.Origin == FromReference {
+		v = r.found[v.Name]
+		v.Value.text = converted
+		if v.State == Set {
+			v.State, v.Message = State(configuration.Converted), "it is a number in the secret; write it as a string"
+		}
+		r.found[v.Name] = v
+	}
 }
 
 // add evaluates a variable's value and adds it.
@@ -227,6 +237,9 @@ func (r *resolver) add(v Variable, there bool) {
 	}
 	if problems := configuration.Judge(values, []string{v.Name}); len(problems) > 0 {
 		v.State = State(problems[0].Kind)
+		if problems[0].Detail != "" {
+			v.Message = problems[0].Detail
+		}
 	}
 	if message, foreign := foreignTarget(v.Name, v.Value.text, r.env); foreign {
 		v.State, v.Message = Foreign, message

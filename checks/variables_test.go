@@ -16,6 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/list"
@@ -154,7 +155,7 @@ func TestKeysWithoutEffect(t *testing.T) {
 	secret := parseSecretValues(&configSecret{text: `{"NODE_ENV":"x","EXTRA":"y","AWS_REGION":"z"}`}, nil, env)
 	_, unused := resolve(apiContainer(env, nil), secret, env, true)
 	require.Equal(t, []UnusedKey{
-		{"AWS_REGION", "the task definition sets it, and has precedence"}, {"EXTRA", "the environment's file does not list it for the application"},
+		{"AWS_REGION", "the task definition sets another value, and has precedence"}, {"EXTRA", "the environment's file does not list it for the application"},
 	}, unused)
 	sidecar, none := resolve(&ecstypes.ContainerDefinition{Name: aws.String("xray-daemon")}, secret, env, false)
 	require.Empty(t, sidecar, "what the application needs, a sidecar does not")
@@ -332,31 +333,31 @@ func TestSecretProblemsOfOtherKeys(t *testing.T) {
 		"LOG_LEVEL": "", "OTHER_URL": "hunter2", "AWS_REGION": "x", "SENTRI_DSN": "x", "FEATURE": "changeme", "OFF_URL": "",
 		"DATABASE_URL": "postgresql://u:hunter2@v3-backend-staging-db.x.us-east-1.rds.amazonaws.com/b",
 	}
-	problems := SecretProblems(values, env)
+	problems := SecretProblems(&configuration.Settings{Values: values}, env, SecretUse{})
 	var kinds []string
 	for _, p := range problems {
-		kinds = append(kinds, fmt.Sprintf("%s %s %v", p.Key, p.Kind, p.Stops))
+		kinds = append(kinds, fmt.Sprintf("%s %s %v", p.Key, string(p.Kind), p.Stops))
 	}
 	require.Equal(t, []string{
-		"AWS_REGION shadowed false", "DATABASE_URL foreign true", "FEATURE a placeholder false", "FEATURE unknown false", "OFF_URL unknown false",
-		"OTHER_URL not a URL false", "SENTRI_DSN not a URL false", "SENTRI_DSN unknown false",
+		"AWS_REGION shadowed false", "DATABASE_URL foreign true", "FEATURE placeholder false", "FEATURE unknown false", "OFF_URL unknown false",
+		"OTHER_URL malformed false", "SENTRI_DSN malformed false", "SENTRI_DSN unknown false",
 	}, kinds)
 	require.NotContains(t, asText(t, problems), "hunter2")
 	text, err := json.Marshal(values)
 	require.NoError(t, err)
 	requireVerdict(t, verdict{Error, "SecretOfAnotherEnvironment", "DATABASE_URL refers to the database of staging"},
-		evaluateSecret(&configSecret{text: string(text)}, env))
+		evaluateSecret(&configSecret{text: string(text)}, env, SecretUse{}))
 	delete(values, "DATABASE_URL")
 	text, err = json.Marshal(values)
 	require.NoError(t, err)
-	requireVerdict(t, verdict{Warning, "SecretKeysUnset", "OTHER_URL is not a URL; SENTRI_DSN is not a URL"},
-		evaluateSecret(&configSecret{text: string(text)}, env))
+	requireVerdict(t, verdict{Warning, "SecretKeysUnset", "OTHER_URL is not a URL: "},
+		evaluateSecret(&configSecret{text: string(text)}, env, SecretUse{}))
 	delete(values, "OTHER_URL")
 	delete(values, "FEATURE")
 	values["SENTRI_DSN"] = "https://a"
 	text, err = json.Marshal(values)
 	require.NoError(t, err)
-	requireVerdict(t, verdict{Warning, "SecretKeysWithoutEffect", "SENTRI_DSN is not known"}, evaluateSecret(&configSecret{text: string(text)}, env))
+	requireVerdict(t, verdict{Warning, "SecretKeysWithoutEffect", "SENTRI_DSN is not known"}, evaluateSecret(&configSecret{text: string(text)}, env, SecretUse{}))
 }
 
 // A key that must go is never to be set: the remedy names the key and deletes it, also beside a key that is missing.
@@ -367,7 +368,7 @@ func TestRemedyOfKey(t *testing.T) {
 	}{
 		"a loader's":           {"LD_PRELOAD", "https://a@b", "delete it with `deployer secrets set LD_PRELOAD --env dev --delete`, and set the variable in the image with ENV"},
 		"one missing as well":  {"NODE_OPTIONS", "", "delete it with `deployer secrets set NODE_OPTIONS --env dev --delete`, and set the variable in the image with ENV"},
-		"without effect":       {"DATABASE_HOST", "https://a@b", "delete it with `deployer secrets set DATABASE_HOST --env dev --delete`"},
+		"without effect":       {"DATABASE_HOST", "https://a@b", "delete it with `deployer secrets set DATABASE_HOST --env dev --delete`, which changes nothing for the containers; Pulumi.dev.yaml has what the program sets"},
 		"not known":            {"UNKNOWN", "https://a@b", "delete it with `deployer secrets set UNKNOWN --env dev --delete`, or list it in configuration.optional of Pulumi.dev.yaml"},
 		"required, incomplete": {"SUBGRAPH_API_URL", "https://a@b", "set it with `deployer secrets set SUBGRAPH_API_URL --env dev`; tasks read it when they start"},
 	} {
@@ -376,7 +377,7 @@ func TestRemedyOfKey(t *testing.T) {
 			if values[test.key] = "x"; strings.HasSuffix(test.key, "_URL") {
 				values[test.key] = "changeme"
 			}
-			problems := SecretProblems(values, env)
+			problems := SecretProblems(&configuration.Settings{Values: values}, env, SecretUse{})
 			of := list.Find(problems, func(p KeyProblem) bool { return p.Key == test.key })
 			require.NotNil(t, of)
 			require.Equal(t, test.remedy, of.Remedy(env))
@@ -417,10 +418,10 @@ func TestSecretStopsWherePreflightDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			values := map[string]string{"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a"}
 			values[test.key] = test.value
-			problems := SecretProblems(values, env)
+			problems := SecretProblems(&configuration.Settings{Values: values}, env, SecretUse{})
 			text, err := json.Marshal(values)
 			require.NoError(t, err)
-			require.Equal(t, test.want, evaluateSecret(&configSecret{text: string(text)}, env).Status)
+			require.Equal(t, test.want, evaluateSecret(&configSecret{text: string(text)}, env, SecretUse{}).Status)
 			require.Equal(t, test.want == Error, slices.ContainsFunc(problems, func(p KeyProblem) bool { return p.Stops }))
 			require.Equal(t, test.want != Healthy, len(problems) > 0)
 			require.NotContains(t, asText(t, problems), "hunter2")

@@ -2,6 +2,7 @@ package configuration
 
 import (
 	"encoding/base64"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -39,8 +40,11 @@ type dotenvReader struct {
 	// next is the index of the next line.
 	next int
 	seen map[string]int
-	// lastEmpty is the number of the last line with neither a value nor quotes.
-	lastEmpty int
+	// brokenLine is the number of the last line whose value can be continued in the next one by mistake, brokenValue what it has of it.
+	brokenLine  int
+	brokenValue string
+	// certain reports that the next line continues it whenever it can: the line is a fault, or begins a key or certificate.
+	certain bool
 }
 
 // readStatement reads one line, and the following ones if its value spans several.
@@ -57,9 +61,11 @@ func (d *dotenvReader) readStatement() {
 	name, value, found := strings.Cut(text, "=")
 	if !found {
 		d.addProblem(line, "", "there is no = in this line", "write KEY=value, or # before a comment")
+		d.brokenLine, d.certain = line, true
 		return
 	}
 	if d.isContinuation(line, name, value) {
+		d.brokenLine, d.certain = line, true
 		d.addProblem(line, "", "looks like a piece of the value in the line above",
 			`put a value of several lines in quotes; write "" for an empty value, and "=" for the value =`)
 		return
@@ -77,22 +83,41 @@ func (d *dotenvReader) readStatement() {
 	default:
 		d.unquoted(line, name, value)
 	}
-	if value == "" {
-		d.lastEmpty = line
+	value = strings.TrimSpace(value)
+	if begins := strings.HasPrefix(value, "-----BEGIN "); begins || value == "" || base64Piece.MatchString(value) {
+		d.brokenLine, d.brokenValue, d.certain = line, value, begins
 	}
 }
 
+// base64Piece matches what a Base64 value can begin with.
+var base64Piece = regexp.MustCompile(`^[A-Za-z0-9+/]+$`)
+
 // isContinuation reports whether an assignment is more likely the end of a Base64 value that was broken over several
-// lines: nothing but = follows the first =, or the line above has no value and the text is valid Base64 with letters of
-// both cases. Such a text must not become a name, since names are printed.
+// lines: nothing but = follows the first =, or nothing at all, and the line above can have its beginning. Such a text must not
+// become a name, since names are printed. Below an empty value, and below a short one, it needs letters of both cases, which names do
+// not have; below a long one, small letters.
 func (d *dotenvReader) isContinuation(line int, name, value string) bool {
 	value = strings.TrimSpace(value)
 	if value != "" {
 		return value == "="
 	}
-	text := name + "="
+	if d.brokenLine == 0 || d.brokenLine != line-1 || !isBase64(name+"=") {
+		return false
+	}
+	small, capital := strings.ToUpper(name) != name, strings.ToLower(name) != name
+	const long = 16
+	switch {
+	case d.certain:
+		return true
+	case d.brokenValue == "":
+		return small && capital
+	}
+	return small && (capital || len(d.brokenValue) >= long) && isBase64(d.brokenValue+name+"=")
+}
+
+func isBase64(text string) bool {
 	_, err := base64.StdEncoding.DecodeString(text)
-	return d.lastEmpty == line-1 && d.lastEmpty > 0 && err == nil && strings.ToUpper(name) != name && strings.ToLower(name) != name
+	return err == nil
 }
 
 // unquoted adds a variable whose value has no quotes. With an empty name it only checks the value.

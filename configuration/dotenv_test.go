@@ -54,6 +54,9 @@ func TestSeveralEmptyVariables(t *testing.T) {
 	settings, err := ParseDotenv(".env", []byte("API_KEY=\nTOKENS2=\nnodeEnvs=\nmyKeyX1=\"\"\n\nmyKeyX2=\nsecrets=\nA=b\nmyKeyX3=\n"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"A", "API_KEY", "TOKENS2", "myKeyX1", "myKeyX2", "myKeyX3", "nodeEnvs", "secrets"}, settings.Names())
+	settings, err = ParseDotenv(".env", []byte("A=aHVudGVyMmh1bnRlcjJo\nAPI_KEY=\nDSN=\nB=true\nsecrets=\nC=\"abcd\"\nmyKeyX1=\nD=postgresql://h/b\nmyKeyX2=\n"))
+	require.NoError(t, err)
+	require.Len(t, settings.Names(), 9)
 }
 
 func TestDotenvProblemsHaveALocation(t *testing.T) {
@@ -71,6 +74,14 @@ func TestDotenvProblemsHaveALocation(t *testing.T) {
 		"# right after the =":       {"A=#hunter2", ".env:1: A begins with #, as a comment does; put the value in quotes, or space before a comment"},
 		"the end of Base64":         {"A=\nhunter2A==", ".env:2: " + piece},
 		"below a value":             {"A=QUJD\nhunter2A== \n", ".env:2: " + piece},
+		"one = below a value":       {"A=aHVudGVyMmh1bnRlcjJo\nHunter2=\n", ".env:2: " + piece},
+		"one =, and spaces":         {"A=aHVudGVyMmh1bnRlcjJo\r\nHunter2= \r\n", ".env:2: " + piece},
+		"small below a long value":  {"A=aHVudGVyMmh1bnRlcjJo\nhunter2=\n", ".env:2: " + piece},
+		"one = below a short value": {"A=QUJD\nHunter2=\n", ".env:2: " + piece},
+		"below several lines": {"A=aHVudGVyMmh1bnRlcjJo\naHVudGVyMmh1bnRlcjJo\nHUNTER2=\n",
+			".env:2: there is no = in this line; write KEY=value, or # before a comment\n.env:3: " + piece},
+		"a key without quotes": {"A=-----BEGIN PRIVATE KEY-----\nhunter2=\n-----END PRIVATE KEY-----\n",
+			".env:2: " + piece + "\n.env:3: there is no = in this line; write KEY=value, or # before a comment"},
 		"with one =":                {"A=\nHunter2=\nhunter2B=c", ".env:2: " + piece},
 		"reference":                 {"A=${hunter2}/b", ".env:1: A refers to another variable, and nothing is expanded here; " + referenceRemedy},
 		"reference in quotes":       {`A="hunter2${B}"`, ".env:1: A refers to another variable, and nothing is expanded here; " + referenceRemedy},

@@ -1,8 +1,7 @@
 package configuration
 
 import (
-	"net/url"
-	"regexp"
+	"cmp"
 	"strings"
 )
 
@@ -14,25 +13,33 @@ const (
 	Missing Kind = "missing"
 	// Empty variables have no value, or nothing but space.
 	Empty Kind = "empty"
-	// Placeholder values were never replaced: changeme, your-api-key, <dsn>, TODO.
+	// Placeholder values were never replaced: changeme, your-api-key, <dsn>, ${DSN}, TODO.
 	Placeholder Kind = "placeholder"
 	// Malformed values are not a URL, although the name ends in URL, URI or DSN.
 	Malformed Kind = "malformed"
+	// Hidden values contain characters that a reader overlooks: a zero width space, typographic quotes.
+	Hidden Kind = "hidden"
 	// Padded values begin or end with space, often a newline from a file.
 	Padded Kind = "padded"
+	// Converted values of a secret reach a container in another form than they are written. ParseSecret finds them.
+	Converted Kind = "converted"
 )
 
-// String returns the end of a sentence that begins with the variable and "is".
-func (k Kind) String() string {
+// Predicate returns the end of a sentence that begins with the variable: "is missing".
+func (k Kind) Predicate() string {
 	switch k {
 	case Placeholder:
-		return "a placeholder"
+		return "is a placeholder"
 	case Malformed:
-		return "not a URL"
+		return "is not a URL"
+	case Hidden:
+		return "has characters that are easily overlooked"
 	case Padded:
-		return "padded with space"
+		return "is padded with space"
+	case Converted:
+		return "is converted by ECS"
 	}
-	return string(k)
+	return "is " + string(k)
 }
 
 // IsFatal reports whether the application cannot work with such a value, so that a deployment should not start.
@@ -42,71 +49,52 @@ func (k Kind) IsFatal() bool { return k == Missing || k == Empty || k == Placeho
 type Problem struct {
 	Key  string `json:"key" yaml:"key"`
 	Kind Kind   `json:"kind" yaml:"kind"`
+	// Detail explains the kind, and what to do, without a part of the value other than a single character; "" where the kind is enough.
+	Detail string `json:"detail,omitempty" yaml:"detail,omitempty"`
+}
+
+// Message returns the end of a sentence that begins with the variable: "is not a URL: it has no scheme".
+func (p Problem) Message() string { return Describe(p.Kind, p.Detail) }
+
+// Describe returns the predicate of a kind with a detail, which can be "".
+func Describe(kind Kind, detail string) string {
+	return strings.TrimSuffix(kind.Predicate()+": "+detail, ": ")
 }
 
 // Judge returns the problems of the variables that keys name, in their order and at most one each: the first that
-// applies of missing, empty, placeholder, malformed, padded.
+// applies of missing, empty, placeholder, malformed, hidden, padded.
 func Judge(values map[string]string, keys []string) []Problem {
 	var problems []Problem
 	for _, key := range keys {
 		value, ok := values[key]
-		if kind := classify(key, value, ok); kind != "" {
-			problems = append(problems, Problem{key, kind})
+		if kind, detail := classify(key, value, ok); kind != "" {
+			problems = append(problems, Problem{key, kind, detail})
 		}
 	}
 	return problems
 }
 
-func classify(key, value string, ok bool) Kind {
+func classify(key, value string, ok bool) (kind Kind, detail string) {
 	trimmed := strings.TrimSpace(value)
 	switch {
 	case !ok:
-		return Missing
-	case trimmed == "":
-		return Empty
+		return Missing, ""
+	case strings.TrimFunc(trimmed, isBlank) == "":
+		return Empty, ""
 	case IsPlaceholder(value):
-		return Placeholder
-	case urlVariable.MatchString(key) && !isURL(trimmed):
-		return Malformed
+		return Placeholder, ""
+	}
+	hidden := hiddenCharacters(value)
+	if urlVariable.MatchString(key) {
+		if fault := urlFault(trimmed); fault != "" {
+			return Malformed, cmp.Or(hidden, fault)
+		}
+	}
+	switch {
+	case hidden != "":
+		return Hidden, hidden
 	case trimmed != value:
-		return Padded
+		return Padded, ""
 	}
-	return ""
-}
-
-// urlVariable matches the names of variables whose values are URLs.
-var urlVariable = regexp.MustCompile(`(?:^|_)(?:URL|URI|DSN)$`)
-
-func isURL(value string) bool {
-	parsed, err := url.Parse(value)
-	return err == nil && parsed.Scheme != "" && parsed.Host != ""
-}
-
-// placeholderNouns are the words that templates have after your-.
-const placeholderNouns = `(?:dsn|key|url|token|secret|password|project|value|domain|host|here)`
-
-// placeholderPattern matches placeholders: as the whole value, in angle brackets within a URL, or as whole words, so
-// that it does not match exchange-me or replacement. After a hyphen or in a path, your- needs one of the nouns, and in
-// a path it must begin a segment: grow-your-business, /your-account and /reset-your-password are names.
-var placeholderPattern = regexp.MustCompile(`(?i)` + strings.Join([]string{
-	`^(?:<[^>]*>|todo|tbd|fixme|x{3,}|\.{3}|placeholder|null|undefined|your (?:[a-z]+ )*` + placeholderNouns + `)$`,
-	`^[a-z][a-z0-9+.:-]*://\S*<[^<>&=]+>`,
-	`(?:^|[^a-z0-9])(?:change[-_ ]?me[0-9]*|replace[-_ ]?(?:me|with))(?:[^a-z0-9]|$)`,
-	`(?:^|[^a-z0-9_/-])your[-_][a-z]`,
-	`/your[-_]` + placeholderNouns + `(?:[^a-z0-9_-]|$)`,
-	`^(?:[a-z][a-z0-9+.:-]*://)?(?:[^/]*[^a-z0-9/])?your[-_]?(?:[a-z]+[-_])*` + placeholderNouns + `(?:[^a-z0-9]|$)`,
-}, "|"))
-
-// IsPlaceholder reports whether a value is a placeholder that was never replaced.
-func IsPlaceholder(value string) bool {
-	return placeholderPattern.MatchString(strings.TrimSpace(value))
-}
-
-// DatabaseHost returns the host of a DATABASE_URL in lower case, or "".
-func DatabaseHost(databaseURL string) string {
-	parsed, err := url.Parse(strings.TrimSpace(databaseURL))
-	if err != nil {
-		return ""
-	}
-	return strings.ToLower(parsed.Hostname())
+	return "", ""
 }

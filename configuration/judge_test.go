@@ -11,13 +11,18 @@ func TestJudge(t *testing.T) {
 		"SET": "production", "EMPTY": "", "SPACE": " \n", "MARKED": "<sentry dsn>", "CHANGE": "please-CHANGE_ME",
 		"SENTRY_DSN": "https://your-dev-sentry-dsn@sentry.io/project", "TODO": "todo", "EXAMPLE": "https://example.com/none-of-it",
 		"API_URL": "example.com/x", "SPACED_URL": "https://exam ple.com", "GOOD_URL": "postgresql://u:p%40@h:5432/db", "PORT_URL": "https://h:hunter2/",
-		"LINE": "token\n", "CURL": "x",
+		"LINE": "token\n", "CURL": "x", "INVISIBLE": " \u200b\u2060", "HIDDEN": "abc123\u200b ", "HIDDEN_URL": "https://h/x\u200b",
+		"QUOTED_URL": "\u201chttps://h/x",
 	}
+	const noScheme = "it does not begin with a scheme and a host, such as https://host"
 	require.Equal(t, []Problem{
-		{"GONE", Missing}, {"EMPTY", Empty}, {"SPACE", Empty}, {"MARKED", Placeholder}, {"CHANGE", Placeholder}, {"SENTRY_DSN", Placeholder},
-		{"TODO", Placeholder}, {"API_URL", Malformed}, {"SPACED_URL", Malformed}, {"PORT_URL", Malformed}, {"LINE", Padded},
+		{"GONE", Missing, ""}, {"EMPTY", Empty, ""}, {"SPACE", Empty, ""}, {"INVISIBLE", Empty, ""}, {"MARKED", Placeholder, ""}, {"CHANGE", Placeholder, ""},
+		{"SENTRY_DSN", Placeholder, ""}, {"TODO", Placeholder, ""}, {"API_URL", Malformed, noScheme},
+		{"SPACED_URL", Malformed, "its host contains a character that no host has"}, {"PORT_URL", Malformed, "its port is not a number from 0 to 65535"},
+		{"QUOTED_URL", Malformed, "the typographic quote U+201C"}, {"HIDDEN", Hidden, "the invisible character U+200B"},
+		{"HIDDEN_URL", Hidden, "the invisible character U+200B"}, {"LINE", Padded, ""},
 	}, Judge(values, []string{
-		"SET", "GONE", "EMPTY", "SPACE", "MARKED", "CHANGE", "SENTRY_DSN", "TODO", "EXAMPLE", "API_URL", "SPACED_URL", "PORT_URL", "GOOD_URL", "LINE", "CURL",
+		"SET", "GONE", "EMPTY", "SPACE", "INVISIBLE", "MARKED", "CHANGE", "SENTRY_DSN", "TODO", "EXAMPLE", "API_URL", "SPACED_URL", "PORT_URL", "QUOTED_URL", "HIDDEN", "HIDDEN_URL", "GOOD_URL", "LINE", "CURL",
 	}))
 	require.Empty(t, Judge(values, nil))
 }
@@ -27,36 +32,22 @@ func TestKinds(t *testing.T) {
 		text  string
 		stops bool
 	}{
-		Missing: {"missing", true}, Empty: {"empty", true}, Malformed: {"not a URL", true},
-		Placeholder: {"a placeholder", true}, Padded: {"padded with space", false},
+		Missing: {"is missing", true}, Empty: {"is empty", true}, Malformed: {"is not a URL", true}, Placeholder: {"is a placeholder", true},
+		Padded: {"is padded with space", false}, Hidden: {"has characters that are easily overlooked", false}, Converted: {"is converted by ECS", false},
 	} {
-		require.Equal(t, want.text, kind.String())
+		require.Equal(t, want.text, kind.Predicate())
 		require.Equal(t, want.stops, kind.IsFatal(), kind)
 	}
-}
-
-func TestIsPlaceholder(t *testing.T) {
-	for value, want := range map[string]bool{
-		"xxx": true, "...": true, "null": true, "<…>": true, "REPLACE_ME": true, "replace-with-dsn": true, "your-api-key": true, "YOUR_TOKEN": true,
-		"changeme": true, "TODO": true, "fixme": true,
-		"x": false, "production": false, "https://abc@o1.ingest.sentry.io/1": false, "nullable": false, "s3cr3t<x>": false, "": false,
-		"https://api.studio.thegraph.com/query/24/balancer-v2/version/latest": false, "postgres://u:p@your-db-host/x": true,
-		"https://your-domain.example.com": true, "your-db-host": true, "https://<host>/x": true, "postgresql://u:p@db/<name>?a=b": true,
-		"https://key@sentry.io/your-project": true, "put-your-api-key-here": true, "YOUR API KEY": true, "https://put-your-key-here@sentry.io/1": true, "a@yourdomain.com": true,
-		"https://app.example.com/reset-your-password": false, "Reset your password now": false, "https://a.example.com/?next=/manage-your-project": false,
-		"https://yourdomain.com": true, "https://example.com/your-account": false, "https://example.com/your-project-plans": false,
-		"PLEASE_CHANGE_ME": true, "changeme123": true, "https://change-me.example.com/x": true, "https://u:replace_with_password@h": true,
-		"https://exchange-metrics.example.com/v1": false, "https://exchange-me.example.com": false, "https://change-metrics.example.com": false,
-		"replacement": false, "none": false, "https://example.com/grow-your-business": false, "https://a.example.com/?if=a<b&c>d": false, "flavour-key": false,
-	} {
-		require.Equal(t, want, IsPlaceholder(value), value)
-	}
+	require.Equal(t, "is missing", Problem{"A", Missing, ""}.Message())
+	require.Equal(t, "is not a URL: it has no host", Problem{"A", Malformed, "it has no host"}.Message())
 }
 
 func TestDatabaseHost(t *testing.T) {
 	for url, want := range map[string]string{
 		"postgresql://u:p@V3-backend-staging-db.abc.us-east-1.rds.amazonaws.com:5432/balancer": "v3-backend-staging-db.abc.us-east-1.rds.amazonaws.com",
 		" postgresql://localhost/balancer\n":                                                   "localhost", "postgresql://u:p@ho st/balancer": "", "": "",
+		"postgresql://u:a^b{c}|d@DB.example.com:5432/b": "db.example.com", "postgresql://u:p@[::1]:5432/b": "::1",
+		"postgresql://u:p@a.example.com:5432,b.example.com/b": "a.example.com", "postgresql://u:hunter#2@h/b": "", "hunter2": "",
 	} {
 		require.Equal(t, want, DatabaseHost(url), url)
 	}

@@ -26,3 +26,18 @@ func TestIsSensitive(t *testing.T) {
 		require.Equal(t, want, IsSensitive(variable[0], variable[1], known), "%s=%s", variable[0], variable[1])
 	}
 }
+
+func TestIsSensitiveInSecret(t *testing.T) {
+	for variable, want := range map[[3]string]bool{
+		{"NODE_ENV", "NODE_ENV", "production"}: false, {"AWS_REGION", "AWS_REGION", "us-east-1"}: false, {"AWS_REGION", "AWS_REGION", "us-gov-west-1"}: false,
+		{"PORT", "PORT", "3000"}: false, {"LOG_LEVEL", "LOG_LEVEL", "debug"}: false, {"HOST", "HOST", "0.0.0.0"}: false, {"TZ", "TZ", "Europe/Berlin"}: false,
+		{"LANG", "LANG", "en_US.UTF-8"}: false,
+		// Another name, another key, another form.
+		{"SENTRY_DSN", "SENTRY_DSN", "production"}: true, {"DATABASE_HOST", "DATABASE_HOST", "h"}: true, {"NODE_ENV", "API_KEY", "production"}: true,
+		{"API_KEY", "NODE_ENV", "production"}: true, {"NODE_ENV", "NODE_ENV", "hunter2"}: true, {"NODE_ENV", "NODE_ENV", "aHVudGVyhunter"}: true,
+		{"AWS_REGION", "AWS_REGION", "hunter"}: true, {"PORT", "PORT", "123456"}: true, {"NODE_ENV", "NODE_ENV", "production\n"}: true,
+		{"NODE_ENV", "NODE_ENV", ""}: true, {"HOST", "HOST", "https://u:p@h"}: true,
+	} {
+		require.Equal(t, want, IsSensitiveInSecret(variable[0], variable[1], variable[2]), "%v", variable)
+	}
+}

@@ -19,12 +19,17 @@ const objectRemedy = `write {"KEY": "value", …}`
 
 // ParseSecret reads a configuration secret: one JSON object, whose keys are names of variables and whose values are
 // strings. A number is read as it is written, true and false as these words, null as an empty value. ECS passes single
-// keys of a secret to containers as well; where it would convert a value in another way, there is a warning. Objects and
-// lists as values, invalid names, duplicate names, NUL bytes and anything beside the object are problems.
+// keys of a secret to containers as well; where it would convert a value in another way, there is a warning, and the value
+// in Settings.Converted. Objects and lists as values, invalid names, duplicate names, NUL bytes, anything beside the object,
+// and what prevents ECS from reading the secret at all, such as a byte order mark, are problems.
 // Source: https://github.com/aws/amazon-ecs-agent/blob/master/agent/asm/asm.go
 func ParseSecret(source, text string) (*Settings, error) {
-	text = strings.TrimPrefix(text, byteOrderMark)
+	text, marked := strings.CutPrefix(text, byteOrderMark)
 	r := newReader(source, text)
+	if marked {
+		r.addProblem(0, "", "begins with a byte order mark (U+FEFF), with which ECS starts no task",
+			"write it again without the mark: `deployer secrets set KEY` does, whichever key is set")
+	}
 	if encoding, wrong := notUTF8([]byte(text)); wrong {
 		r.addProblem(0, "", encoding, "write it as UTF-8")
 		return r.result()
@@ -34,6 +39,9 @@ func ParseSecret(source, text string) (*Settings, error) {
 	object.read()
 	return r.result()
 }
+
+// WithoutByteOrderMark returns the text of a secret without the mark at its beginning, to read a secret that is to be repaired.
+func WithoutByteOrderMark(text string) string { return strings.TrimPrefix(text, byteOrderMark) }
 
 // objectReader reads a JSON object key by key, since a map would hide duplicate keys.
 type objectReader struct {
@@ -88,15 +96,27 @@ func (o *objectReader) readMember() error {
 	case 'n':
 		o.addWarning(line, name, "is null: it counts as empty, but ECS would pass it on as <nil>", `write ""`)
 		o.set(line, name, "")
+		o.settings.Converted[name] = "<nil>"
 	case 't', 'f':
 		o.set(line, name, string(raw))
 	default:
-		if changedByECS(string(raw)) {
-			o.addWarning(line, name, "is a number that ECS would pass on in another form", "put it in quotes")
-		}
-		o.set(line, name, string(raw))
+		o.setNumber(line, name, string(raw))
 	}
 	return nil
+}
+
+// setNumber adds a number as it is written. ECS reads a number as a 64-bit float and formats that.
+func (o *objectReader) setNumber(line int, name, number string) {
+	float, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		o.addProblem(line, name, "is a number that is too large for ECS, which then starts no task", "put it in quotes")
+		return
+	}
+	if converted := fmt.Sprint(float); converted != number {
+		o.addWarning(line, name, "is a number that ECS would pass on in another form", "put it in quotes")
+		o.settings.Converted[name] = converted
+	}
+	o.set(line, name, number)
 }
 
 // setString adds a string, unless decoding it would change it.
@@ -123,12 +143,6 @@ func (o *objectReader) lineOf(err error) int {
 		offset = syntax.Offset
 	}
 	return 1 + strings.Count(o.text[:min(int(offset), len(o.text))], "\n")
-}
-
-// changedByECS reports whether ECS would pass on another text: it reads a number as a 64-bit float and formats that.
-func changedByECS(number string) bool {
-	float, err := strconv.ParseFloat(number, 64)
-	return err != nil || fmt.Sprint(float) != number
 }
 
 // EncodeSecret returns variables as a configuration secret: a JSON object in alphabetical order, not larger than

@@ -26,6 +26,7 @@ func TestParseSecret(t *testing.T) {
 	require.Equal(t, []problem.Problem{
 		number("N"), number("E"), {Variable: "Z", Message: "is null: it counts as empty, but ECS would pass it on as <nil>", Remedy: `write ""`},
 	}, settings.Warnings)
+	require.Equal(t, map[string]string{"N": "1.2345678901234567e+19", "E": "1000", "Z": "<nil>"}, settings.Converted)
 
 	settings, err = ParseSecret("s", "{}")
 	require.NoError(t, err)
@@ -33,28 +34,33 @@ func TestParseSecret(t *testing.T) {
 }
 
 func TestSecretProblems(t *testing.T) {
+	const mark = "begins with a byte order mark (U+FEFF), with which ECS starts no task; write it again without the mark: " +
+		"`deployer secrets set KEY` does, whichever key is set"
 	const name = "has a name that no variable can have; use letters, digits and _, with no digit first"
 	for text, want := range map[string]string{
-		"":                        `s: is not a JSON object; write {"KEY": "value", …}`,
-		"hunter2":                 `s: is not a JSON object; write {"KEY": "value", …}`,
-		`"hunter2"`:               `s: is not a JSON object; write {"KEY": "value", …}`,
-		`["hunter2"]`:             `s: is not a JSON object; write {"KEY": "value", …}`,
-		"null":                    `s: is not a JSON object; write {"KEY": "value", …}`,
-		"postgres://u:hunter2@h":  `s: is not a JSON object; write {"KEY": "value", …}`,
-		`{"A":{"hunter2":1}}`:     "s: A is an object; write its value as a string; JSON in a string is one too",
-		`{"A":["hunter2"]}`:       "s: A is a list; write its value as a string; JSON in a string is one too",
-		`{"A":"hunter2","A":"b"}`: "s: A is given twice; keep one of them",
-		`{"a-b":"hunter2"}`:       "s: " + name,
-		`{"":"hunter2"}`:          "s: " + name,
-		`{"A=B":"hunter2"}`:       "s: " + name,
-		`{"A":"hunter2\u0000"}`:   "s: A contains a NUL byte, which no variable can have; remove it",
-		`{"A":"hunter2\ud800"}`:   "s: A contains half of a surrogate pair; write the character itself",
-		`{"A":"hunter2`:           "s: is not JSON from here on; look for a missing comma or quote",
-		`{"A":"hunter2"`:          "s: is JSON that does not end; look for a missing } or quote",
-		`{"A":hunter2}`:           "s: is not JSON from here on; look for a missing comma or quote",
-		`{"A":"b"} hunter2`:       "s: has something after the JSON object; remove it",
-		`{"A":"b"}{"B":"c"}`:      "s: has something after the JSON object; remove it",
-		"{\"A\":\"hunter2\xff\"}": "s: is not UTF-8; write it as UTF-8",
+		"":                          `s: is not a JSON object; write {"KEY": "value", …}`,
+		"hunter2":                   `s: is not a JSON object; write {"KEY": "value", …}`,
+		`"hunter2"`:                 `s: is not a JSON object; write {"KEY": "value", …}`,
+		`["hunter2"]`:               `s: is not a JSON object; write {"KEY": "value", …}`,
+		"null":                      `s: is not a JSON object; write {"KEY": "value", …}`,
+		"postgres://u:hunter2@h":    `s: is not a JSON object; write {"KEY": "value", …}`,
+		`{"A":{"hunter2":1}}`:       "s: A is an object; write its value as a string; JSON in a string is one too",
+		`{"A":["hunter2"]}`:         "s: A is a list; write its value as a string; JSON in a string is one too",
+		`{"A":"hunter2","A":"b"}`:   "s: A is given twice; keep one of them",
+		`{"a-b":"hunter2"}`:         "s: " + name,
+		`{"":"hunter2"}`:            "s: " + name,
+		`{"A=B":"hunter2"}`:         "s: " + name,
+		`{"A":"hunter2\u0000"}`:     "s: A contains a NUL byte, which no variable can have; remove it",
+		`{"A":"hunter2\ud800"}`:     "s: A contains half of a surrogate pair; write the character itself",
+		`{"A":"hunter2`:             "s: is not JSON from here on; look for a missing comma or quote",
+		`{"A":"hunter2"`:            "s: is JSON that does not end; look for a missing } or quote",
+		`{"A":hunter2}`:             "s: is not JSON from here on; look for a missing comma or quote",
+		`{"A":"b"} hunter2`:         "s: has something after the JSON object; remove it",
+		`{"A":"b"}{"B":"c"}`:        "s: has something after the JSON object; remove it",
+		"\uFEFF{\"A\":\"hunter2\"}": "s: " + mark,
+		"\uFEFF":                    "s: " + mark + "\ns: is not a JSON object; write {\"KEY\": \"value\", …}",
+		`{"A":1e400}`:               "s: A is a number that is too large for ECS, which then starts no task; put it in quotes",
+		"{\"A\":\"hunter2\xff\"}":   "s: is not UTF-8; write it as UTF-8",
 		"{\n\"A\":\"b\",\n\"B\":[],\n\"A\":{}}": "s:3: B is a list; write its value as a string; JSON in a string is one too\n" +
 			"s:4: A is given twice, the first time in line 2; keep one of them",
 		"{\n\"A\":\"b\"\n\"B\":\"hunter2\"}": "s:3: is not JSON from here on; look for a missing comma or quote",
@@ -62,6 +68,16 @@ func TestSecretProblems(t *testing.T) {
 		_, err := ParseSecret("s", text)
 		require.EqualError(t, err, want, text)
 	}
+}
+
+// TestByteOrderMark checks that what ECS cannot read can be repaired: the values can be read, and are written without the mark.
+func TestByteOrderMark(t *testing.T) {
+	settings, err := ParseSecret("s", "\uFEFF{\"A\":\"b\",\"N\":1e3}")
+	require.ErrorContains(t, err, "U+FEFF")
+	require.Equal(t, map[string]string{"A": "b", "N": "1e3"}, settings.Values)
+	text, err := EncodeSecret("s", settings.Values)
+	require.NoError(t, err)
+	require.Equal(t, `{"A":"b","N":"1e3"}`, text)
 }
 
 func TestSettingsDoNotPrintValues(t *testing.T) {
@@ -104,7 +120,7 @@ var problemText = regexp.MustCompile(`^(?:\.env|s)(?::\d+)?: (?:[A-Za-z_][A-Za-z
 	`contains a control character; .*`, `contains a NUL byte, .*`, `is not UTF-8; .*`, `is UTF-16; .*`, `is not a JSON object; .*`,
 	`is an object; .*`, `is a list; .*`, `contains half of a surrogate pair; .*`, `is a string that cannot be read; .*`,
 	`is not JSON from here on; .*`, `is JSON that does not end; .*`, `has something after the JSON object; .*`,
-	`begins with #, as a comment does; .*`, `looks like a piece of the value in the line above; .*`,
+	`begins with a byte order mark \(U\+FEFF\), .*`, `is a number that is too large for ECS, .*`, `begins with #, as a comment does; .*`, `looks like a piece of the value in the line above; .*`,
 }, "|") + `)$`)
 
 // requireProblems checks that an error has problems whose texts are the reader's own, without a part of a value.

@@ -21,6 +21,8 @@ type Settings struct {
 	Values map[string]string `json:"-"`
 	// Lines has the line of each variable, counted from 1. It is empty where the source has a single line.
 	Lines map[string]int `json:"-"`
+	// Converted has, for the keys of a secret that ECS would convert, the values that it would pass on.
+	Converted map[string]string `json:"-"`
 	// Warnings are about what was accepted, but is probably a mistake.
 	Warnings []problem.Problem `json:"-"`
 }
@@ -53,7 +55,7 @@ type reader struct {
 
 func newReader(source, text string) *reader {
 	return &reader{
-		settings:   Settings{Source: source, Values: map[string]string{}, Lines: map[string]int{}},
+		settings:   Settings{Source: source, Values: map[string]string{}, Lines: map[string]int{}, Converted: map[string]string{}},
 		singleLine: !strings.Contains(strings.TrimRight(text, "\r\n"), "\n"),
 	}
 }
@@ -113,16 +115,17 @@ func (r *reader) result() (*Settings, error) {
 	return &r.settings, nil
 }
 
-// ParseFile reads a file that contains either a JSON object or lines of KEY=value.
+// ParseFile reads a file that contains either a JSON object or lines of KEY=value, with or without a byte order mark: the file is
+// not what is stored.
 func ParseFile(source string, content []byte) (*Settings, error) {
-	text := strings.TrimSpace(strings.TrimPrefix(string(content), byteOrderMark))
+	text := strings.TrimPrefix(string(content), byteOrderMark)
 	switch _, wrong := notUTF8(content); {
-	case !wrong && text == "":
+	case !wrong && strings.TrimSpace(text) == "":
 		r := newReader(source, "")
 		r.addProblem(0, "", "has no variable", "give KEY=value lines or a JSON object")
 		return r.result()
-	case !wrong && strings.HasPrefix(text, "{"):
-		return ParseSecret(source, string(content))
+	case !wrong && strings.HasPrefix(strings.TrimSpace(text), "{"):
+		return ParseSecret(source, text)
 	}
 	return ParseDotenv(source, content)
 }
@@ -140,18 +143,31 @@ func notUTF8(content []byte) (message string, wrong bool) {
 // Mask replaces a sensitive value of any length.
 const Mask = "********"
 
-// publicVariables returns the names of variables that determine how and where an application runs, but grant no access.
-func publicVariables() []string {
-	return []string{
-		"AWS_DEFAULT_REGION", "AWS_REGION", "ENVIRONMENT", "HOST", "LANG", "LOG_FORMAT", "LOG_LEVEL", "NODE_ENV", "PORT", "TZ",
+// publicVariables returns the names of variables that determine how and where an application runs, but grant no access, each with
+// the form that its values have.
+func publicVariables() map[string]*regexp.Regexp {
+	region, word := regexp.MustCompile(`^[a-z]{2}(?:-[a-z]+)+-[0-9]$`), regexp.MustCompile(`^[A-Za-z]{1,12}$`)
+	return map[string]*regexp.Regexp{
+		"AWS_DEFAULT_REGION": region, "AWS_REGION": region, "ENVIRONMENT": word, "LOG_FORMAT": word, "LOG_LEVEL": word, "NODE_ENV": word,
+		"HOST": regexp.MustCompile(`^(?:localhost|[0-9.]+|[0-9a-f:]+)$`), "PORT": regexp.MustCompile(`^[0-9]{1,5}$`),
+		"LANG": regexp.MustCompile(`^(?:C|POSIX|[a-z]{2,3}_[A-Z]{2})(?:\.[Uu][Tt][Ff]-?8)?$`),
+		"TZ":   regexp.MustCompile(`^(?:UTC|[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+)$`),
 	}
 }
 
-// IsSensitive reports whether a value that does not come from a secret must not be shown; one that does always is
-// sensitive. Secrets have too many names and forms to be recognized: a value is shown only if its name is known to be
-// harmless, here or in known, and it does not look like a secret.
+// IsSensitive reports whether a value that does not come from a secret must not be shown. Secrets have too many names and forms to
+// be recognized: a value is shown only if its name is known to be harmless, here or in known, and it does not look like a secret.
 func IsSensitive(name, value string, known []string) bool {
-	return !slices.Contains(known, name) && !slices.Contains(publicVariables(), name) || grantsAccess(value)
+	_, public := publicVariables()[name]
+	return !slices.Contains(known, name) && !public || grantsAccess(value)
+}
+
+// IsSensitiveInSecret reports whether a value of a secret must not be shown: all but those of variables that are known to be harmless
+// and that are read from the key of their name, where the value has the form that theirs have. Something else that was pasted into
+// such a key by mistake is not shown.
+func IsSensitiveInSecret(name, key, value string) bool {
+	form := publicVariables()[name]
+	return form == nil || name != key || !form.MatchString(value)
 }
 
 // grantsAccess reports whether a value looks like a credential: a URL with a user or with parameters, or several lines,

@@ -144,16 +144,18 @@ func (l launcher) validate(all mergedVariables, settings *configuration.Settings
 	var missing []string
 	for _, problem := range configuration.Judge(all.values, slices.Compact(slices.Sorted(slices.Values(l.required)))) {
 		if problem.Kind == configuration.Missing || problem.Kind == configuration.Empty {
-			missing = append(missing, problem.Key+" is "+problem.Kind.String())
+			missing = append(missing, problem.Key+" "+problem.Message())
 		}
 	}
 	if len(missing) > 0 {
 		return configurationError(fmt.Errorf("the application was not started: %s; the variables were read from %s",
 			strings.Join(missing, ", "), settings.Source))
 	}
-	added := slices.DeleteFunc(settings.Names(), func(name string) bool { return settings.Values[name] == "" })
+	added := slices.DeleteFunc(settings.Names(), func(name string) bool {
+		return settings.Values[name] == "" || all.origins[name] != settings.Source
+	})
 	for _, problem := range configuration.Judge(settings.Values, added) {
-		l.log(fmt.Sprintf("warning: %s: %s is %s", settings.Location(problem.Key), problem.Key, problem.Kind))
+		l.log(fmt.Sprintf("warning: %s: %s %s", settings.Location(problem.Key), problem.Key, problem.Message()))
 	}
 	host, expected := configuration.DatabaseHost(all.values[databaseURL]), all.values[databaseHost]
 	if all.values[databaseURL] != "" && expected != "" && host != strings.ToLower(expected) {

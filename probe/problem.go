@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -14,9 +15,6 @@ import (
 )
 
 const databaseHint = "check the database, its security group and DATABASE_URL"
-
-// healthyValues are the values of the fields status and database in a healthy response.
-var healthyValues = []string{"healthy", "ok", "ready", "up", "connected", "pass"}
 
 // dnsProblem reports why a name has no addresses; err is nil if the response was empty.
 func dnsProblem(side Side, host string, err error) *Problem {
@@ -123,6 +121,20 @@ func statusHint(code int) string {
 		return "the application has no such path, or the listener forwards to something else"
 	}
 	return "check the application's logs"
+}
+
+// unreachable returns the warning about an address that does not accept connections, while another one of the name does; nil where
+// this machine has no route to it, as without IPv6.
+func unreachable(host, address, port string, err error) *Problem {
+	if errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		if parsed, parseErr := netip.ParseAddr(address); parseErr == nil && parsed.Is6() {
+			return nil
+		}
+	}
+	problem := connectProblem(address, port, err)
+	problem.Message += "; other addresses of " + host + " accept connections"
+	problem.Hint = "some clients get this address: check the load balancer's subnets, their network ACLs and routes, and whether the name has an outdated record"
+	return problem
 }
 
 func isTimeout(err error) bool {

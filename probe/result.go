@@ -32,6 +32,8 @@ type Result struct {
 	Steps      Steps `json:"steps" yaml:"steps"`
 	// Problem is nil if the endpoint is healthy.
 	Problem *Problem `json:"problem,omitempty" yaml:"problem,omitempty"`
+	// Warnings are about addresses of Host that do not accept connections, while Address does.
+	Warnings []Problem `json:"warnings,omitempty" yaml:"warnings,omitempty"`
 }
 
 // OK reports whether the endpoint is healthy.
@@ -40,6 +42,11 @@ func (r Result) OK() bool { return r.Problem == nil }
 // AllOK reports whether there are results and all of them are healthy.
 func AllOK(results []Result) bool {
 	return len(results) > 0 && !slices.ContainsFunc(results, func(r Result) bool { return !r.OK() })
+}
+
+// HasWarnings reports whether any of the results has a warning.
+func HasWarnings(results []Result) bool {
+	return slices.ContainsFunc(results, func(r Result) bool { return len(r.Warnings) > 0 })
 }
 
 // TLS is the connection's version and the endpoint's certificate, trusted or not.

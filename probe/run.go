@@ -6,20 +6,19 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
@@ -31,14 +30,21 @@ type Target struct {
 	Paths []string
 	// LoadBalancer is the load balancer's own DNS name; if it is empty, only the domain is probed.
 	LoadBalancer string
+	// Timeout bounds each probe, from the DNS lookup to the end of the response; 0 means DefaultTimeout.
+	Timeout time.Duration
 }
+
+// DefaultTimeout bounds a probe. It is real time also where a simulated account's clock is faster.
+const DefaultTimeout = 10 * time.Second
 
 // maxBody is how much of a response is read, in bytes.
 const maxBody = 64 << 10
 
 // Run probes every path of the target on each side, all at the same time, and returns one result per probe: by path, the
-// load balancer before the domain. It does not follow redirects. A probe ends with ctx.
+// load balancer before the domain. It does not follow redirects. A probe ends with ctx, and at the target's timeout.
 func Run(ctx context.Context, target Target, network Network, clk clock.Clock) []Result {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(target.Timeout, DefaultTimeout))
+	defer cancel()
 	var results []Result
 	for _, path := range target.Paths {
 		url := "https://" + target.Domain + path
@@ -55,18 +61,12 @@ func Run(ctx context.Context, target Target, network Network, clk clock.Clock) [
 			start := clk.Now()
 			p.Problem = p.run(ctx)
 			p.Steps.Total = p.elapsedMS(start)
+			p.others.Wait()
 			sanitize.Value(p.Result)
 		})
 	}
 	all.Wait()
 	return results
-}
-
-// RunWithTimeout calls Run with a time limit.
-func RunWithTimeout(ctx context.Context, timeout time.Duration, target Target, network Network, clk clock.Clock) []Result {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return Run(ctx, target, network, clk)
 }
 
 // splitHostPort returns a host and its port, which is 443 by default.
@@ -84,6 +84,8 @@ type probeRun struct {
 	clk     clock.Clock
 	target  Target
 	*Result
+	// others are the connections to further addresses that are still being tried, which may add to Warnings.
+	others sync.WaitGroup
 }
 
 func (p *probeRun) elapsedMS(start time.Time) float64 {
@@ -134,25 +136,63 @@ func (p *probeRun) run(ctx context.Context) *Problem {
 	return cmp.Or(tlsProblem, p.sendRequest(ctx, secure))
 }
 
-// connect tries the addresses in turn, IPv4 first, and returns the first connection.
+// connect tries all addresses at once, and returns the first connection. One that drops packets delays none of the others, and each
+// address that fails beside it becomes a warning, whatever their order. Each has half of the time that is left: the rest is for TLS and
+// the response.
+// Source: https://datatracker.ietf.org/doc/html/rfc8305
 func (p *probeRun) connect(ctx context.Context, addresses []string, port string) (net.Conn, error) {
-	family := func(address string) int {
-		if parsed, err := netip.ParseAddr(address); err == nil && parsed.Is4() {
-			return 0
-		}
-		return 1
+	ctx, cancel := context.WithTimeout(ctx, remaining(ctx)/2)
+	type attempt struct {
+		address string
+		conn    net.Conn
+		err     error
 	}
-	ordered := slices.SortedStableFunc(slices.Values(addresses), func(a, b string) int { return family(a) - family(b) })
-	var dialErrors []error
-	for _, address := range ordered {
-		conn, err := p.network.Dial(ctx, "tcp", net.JoinHostPort(address, port))
-		if err == nil {
-			p.Address = address
-			return conn, nil
-		}
-		dialErrors = append(dialErrors, err)
+	attempts := make(chan attempt, len(addresses))
+	for _, address := range addresses {
+		go func() {
+			conn, err := p.network.Dial(ctx, "tcp", net.JoinHostPort(address, port))
+			attempts <- attempt{address, conn, err}
+		}()
 	}
-	return nil, errors.Join(dialErrors...)
+	var failed []attempt
+	warn := func(a attempt) {
+		if problem := unreachable(p.Host, a.address, port, a.err); problem != nil {
+			p.Warnings = append(p.Warnings, *problem)
+		}
+	}
+	for range addresses {
+		a := <-attempts
+		if a.err != nil {
+			failed = append(failed, a)
+			continue
+		}
+		p.Address = a.address
+		p.others.Go(func() {
+			defer cancel()
+			for range len(addresses) - len(failed) - 1 {
+				if late := <-attempts; late.err == nil {
+					_ = late.conn.Close()
+				} else {
+					failed = append(failed, late)
+				}
+			}
+			slices.SortFunc(failed, func(a, b attempt) int { return strings.Compare(a.address, b.address) })
+			for _, a := range failed {
+				warn(a)
+			}
+		})
+		return a.conn, nil
+	}
+	cancel()
+	return nil, errors.Join(list.Map(failed, func(a attempt) error { return a.err })...)
+}
+
+// remaining returns how long a context lasts, or DefaultTimeout if it does not end by itself.
+func remaining(ctx context.Context) time.Duration {
+	if deadline, has := ctx.Deadline(); has {
+		return time.Until(deadline)
+	}
+	return DefaultTimeout
 }
 
 // sendRequest sends the request over conn and evaluates the response.
@@ -185,10 +225,7 @@ func (p *probeRun) sendRequest(ctx context.Context, conn net.Conn) *Problem {
 	if err != nil {
 		return answerProblem(ctx, p.Host, err)
 	}
-	var body Body
-	if json.Unmarshal(content, &body) == nil {
-		p.Body = &body
-	}
+	p.Body = parseBody(content)
 	return evaluate(response, p.Body)
 }
 

@@ -14,6 +14,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -222,32 +224,108 @@ func TestRunDistinguishesTheSides(t *testing.T) {
 	require.Equal(t, DNSNotFound, results[1].Problem.Reason)
 }
 
+// Every address of a name is tried, whatever the order: one that drops packets costs the others nothing, and is a warning.
 func TestConnectTriesEveryAddress(t *testing.T) {
 	a := newAuthority(t)
-	network := serve(t, a, a.issue(t, domain, -day, day), 0, respond(200, `{"status":"healthy"}`))
-	network.Resolver = names{domain: {"2001:db8::1", "203.0.113.1", "203.0.113.2"}}
-	dial := network.Dial
-	var asked []string
-	network.Dial = func(ctx context.Context, kind, address string) (net.Conn, error) {
-		asked = append(asked, address)
-		if address == "203.0.113.1:443" {
-			return nil, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}
-		}
-		return dial(ctx, kind, address)
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	noRoute := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
+	for name, test := range map[string]struct {
+		addresses []string
+		// failures are the errors of addresses; nil drops packets.
+		failures map[string]error
+		warnings []string
+		reason   Reason
+	}{
+		"all answer":         {[]string{"203.0.113.1", "203.0.113.2"}, nil, nil, ""},
+		"the first is dead":  {[]string{"203.0.113.1", "203.0.113.2"}, map[string]error{"203.0.113.1": nil}, []string{"the connection to 203.0.113.1 port 443 timed out"}, ""},
+		"the second is dead": {[]string{"203.0.113.1", "203.0.113.2"}, map[string]error{"203.0.113.2": nil}, []string{"the connection to 203.0.113.2 port 443 timed out"}, ""},
+		"the second refuses": {[]string{"203.0.113.1", "203.0.113.2"}, map[string]error{"203.0.113.2": refused}, []string{"203.0.113.2 refuses connections to port 443"}, ""},
+		"two of three":       {[]string{"203.0.113.1", "203.0.113.2", "203.0.113.3"}, map[string]error{"203.0.113.3": refused, "203.0.113.1": nil}, []string{"203.0.113.1 port", "203.0.113.3 refuses"}, ""},
+		"no IPv6 here":       {[]string{"2001:db8::1", "203.0.113.2"}, map[string]error{"2001:db8::1": noRoute}, nil, ""},
+		"IPv6 is dead":       {[]string{"2001:db8::1", "203.0.113.2"}, map[string]error{"2001:db8::1": nil}, []string{"the connection to 2001:db8::1 port 443 timed out"}, ""},
+		"no route to IPv4":   {[]string{"203.0.113.1", "203.0.113.2"}, map[string]error{"203.0.113.1": noRoute}, []string{"network is unreachable"}, ""},
+		"all are dead":       {[]string{"203.0.113.1", "203.0.113.2"}, map[string]error{"203.0.113.1": nil, "203.0.113.2": nil}, nil, Timeout},
+		"all refuse":         {[]string{"203.0.113.1", "203.0.113.2"}, map[string]error{"203.0.113.1": refused, "203.0.113.2": refused}, nil, ConnectionRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			network := serve(t, a, a.issue(t, domain, -day, day), 0, respond(200, `{"status":"healthy"}`))
+			network.Resolver = names{domain: test.addresses}
+			dial := network.Dial
+			network.Dial = func(ctx context.Context, kind, address string) (net.Conn, error) {
+				host, _, err := net.SplitHostPort(address)
+				require.NoError(t, err)
+				failure, fails := test.failures[host]
+				switch {
+				case !fails:
+					return dial(ctx, kind, address)
+				case failure == nil:
+					<-ctx.Done()
+					return nil, &net.OpError{Op: "dial", Err: ctx.Err()}
+				}
+				return nil, failure
+			}
+			result := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health"}, Timeout: time.Second}, network, clock.Real())[0]
+			require.Len(t, result.Warnings, len(test.warnings))
+			for i, want := range test.warnings {
+				require.Contains(t, result.Warnings[i].Message, want)
+				require.Contains(t, result.Warnings[i].Message, "; other addresses of "+domain+" accept connections")
+			}
+			require.Equal(t, len(test.warnings) > 0, HasWarnings([]Result{result}))
+			if test.reason != "" {
+				require.Equal(t, test.reason, result.Problem.Reason)
+				return
+			}
+			require.Nil(t, result.Problem)
+			require.Contains(t, test.addresses, result.Address)
+			require.NotContains(t, test.failures, result.Address)
+		})
 	}
-	results := Run(t.Context(), Target{Domain: domain, Paths: []string{"/health"}}, network, clock.Real())
-	require.True(t, AllOK(results), "%+v", results[0].Problem)
-	require.Equal(t, []string{"203.0.113.1:443", "203.0.113.2:443"}, asked)
-	require.Equal(t, "203.0.113.2", results[0].Address)
 }
 
-func TestRunWithTimeout(t *testing.T) {
+// Each probe ends in its time, wherever the endpoint stops answering, and however the caller's context lasts.
+func TestRunIsBounded(t *testing.T) {
 	a := newAuthority(t)
-	network := serve(t, a, a.issue(t, domain, -day, day), 0, respond(200, `{"status":"healthy"}`))
-	target := Target{Domain: domain, Paths: []string{"/health"}}
-	require.True(t, AllOK(RunWithTimeout(t.Context(), time.Minute, target, network, clock.Real())))
-	late := RunWithTimeout(t.Context(), time.Nanosecond, target, network, clock.Real())
-	require.False(t, AllOK(late))
+	certificate := a.issue(t, domain, -day, day)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	for name, test := range map[string]struct {
+		network Network
+		message string
+		tls     bool
+	}{
+		"DNS":        {Network{Resolver: hanging{}}, "the DNS lookup of " + domain + " timed out", false},
+		"before TLS": {networkTo(silent.Addr().String(), a), "the TLS handshake with " + domain, false},
+		"after TLS":  {serve(t, a, certificate, 0, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), "did not respond in time", true},
+		"in the body": {serve(t, a, certificate, 0, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			for {
+				_, _ = io.WriteString(w, " ")
+				w.(http.Flusher).Flush()
+				select {
+				case <-r.Context().Done():
+					return
+				case <-time.After(time.Millisecond):
+				}
+			}
+		}), "did not respond in time", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := Run(context.WithoutCancel(t.Context()), Target{Domain: domain, Paths: []string{"/health"}, Timeout: 300 * time.Millisecond}, test.network, clock.Real())[0]
+			require.NotNil(t, result.Problem)
+			require.Equal(t, Timeout, result.Problem.Reason, result.Problem.Message)
+			require.Contains(t, result.Problem.Message, test.message)
+			require.Equal(t, test.tls, result.TLS != nil)
+		})
+	}
+}
+
+// hanging is a resolver that never answers.
+type hanging struct{ names }
+
+func (hanging) LookupHost(ctx context.Context, host string) ([]string, error) {
+	<-ctx.Done()
+	return nil, &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: true}
 }
 
 func TestDaysLeft(t *testing.T) {

@@ -19,7 +19,8 @@ func healthVerb() verb {
 	return verb{
 		name: "health", usage: "probe /health and /health/ready over the environment's own domain",
 		long: `Each path is requested twice: from the load balancer directly, with the domain as SNI, and from the domain through
-DNS, which shows where a failure is.`,
+DNS, which shows where a failure is. All addresses of a name are tried, and each request is given 10 s. An address that does not
+accept connections, beside one that does, is a warning. Exit code: 0 healthy, 1 errors, 2 warnings, 3 could not run.`,
 		examples: []string{"deployer health --env staging", "deployer health --env production --format json"},
 		formats:  []string{"text", "json", "yaml"},
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {
@@ -54,6 +55,8 @@ func health(ctx context.Context, out *terminal, t *target.Target, format string)
 		return exitStatus(codeFailed)
 	case lookup != nil:
 		printError(out.err, lookup)
+		return exitStatus(codeWarnings)
+	case probe.HasWarnings(results):
 		return exitStatus(codeWarnings)
 	}
 	return nil

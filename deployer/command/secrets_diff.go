@@ -67,7 +67,7 @@ func (o secretsDiffOptions) run(ctx context.Context) error {
 	}
 	before, beforeName, err := o.read(ctx, other, version)
 	if errors.Is(err, secrets.ErrNoVersion) && version == secrets.Previous {
-		return hint.With(fmt.Errorf("the secret has one version only, so there is nothing to compare with: %w", err), "--against compares with another environment")
+		return hint.With(errors.New("the secret has one version only: there is no previous one to compare with"), "--against compares with another environment")
 	}
 	if err != nil {
 		return err

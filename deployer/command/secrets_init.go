@@ -62,7 +62,7 @@ func (o secretsInitOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		values, err := o.values(ctx, env)
+		values, err := o.values(ctx, t)
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (o secretsInitOptions) before(ctx context.Context, store secrets.Store, env
 		o.terminal.warn(fmt.Errorf("%s holds binary data, which is lost", env.SecretName()))
 		return held, nil
 	}
-	had, err := configuration.ParseSecret(env.SecretName(), *current.Text)
+	had, err := configuration.ParseSecret(env.SecretName(), configuration.WithoutByteOrderMark(*current.Text))
 	if err != nil {
 		o.terminal.warn(fmt.Errorf("%s holds more than can be read as variables, which is lost", env.SecretName()))
 	}
@@ -186,12 +186,12 @@ func (o secretsInitOptions) write(
 }
 
 // values returns the values that the secret gets, complete.
-func (o secretsInitOptions) values(ctx context.Context, env *environment.Environment) (*configuration.Settings, error) {
-	values, err := o.read(ctx, env)
+func (o secretsInitOptions) values(ctx context.Context, t *target.Target) (*configuration.Settings, error) {
+	values, err := o.read(ctx, t.Env)
 	if err != nil {
 		return nil, err
 	}
-	return values, o.terminal.checkValues(env, values, nil, "no secret was created", o.force)
+	return values, o.terminal.checkValues(t.Env, o.terminal.readUse(ctx, t), values, nil, "no secret was created", o.force)
 }
 
 // read takes the values from a file, from a pipe, or from a person.

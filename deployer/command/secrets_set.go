@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
@@ -24,7 +25,8 @@ func secretsSetVerb() verb {
 		long: `The value comes from a pipe, or from an answer at the terminal, which is not shown; never from the command line, which
 others can see and the shell remembers. A piped value is taken unchanged, with all its lines, except for one newline at its
 end; an empty one is rejected. It is written only if no one else has changed the secret meanwhile. The services that have to
-be restarted are listed.`,
+be restarted are listed. This also is how the application gets a variable of its own that is no secret, such as a feature flag: set its
+key here, and list it in configuration.optional of the environment's file; the task definition has only what the program sets.`,
 		examples: []string{
 			"deployer secrets set SENTRY_DSN --env staging",
 			"deployer secrets set SIGNING_KEY --env staging < key.pem",
@@ -80,9 +82,16 @@ func (o secretsSetOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		values, change, err := o.change(ctx, env, had.Values)
+		values, change, err := o.change(ctx, t, had.Values)
 		if err != nil {
 			return err
+		}
+		marked := *current.Text != configuration.WithoutByteOrderMark(*current.Text)
+		if marked {
+			o.terminal.warn(fmt.Errorf("%s begins with a byte order mark (U+FEFF), which this command removes", env.SecretName()))
+		}
+		if change == "" && (marked || len(had.Converted) > 0) {
+			change = "written again to"
 		}
 		if change == "" {
 			o.terminal.printf("%s of %s has this value already: nothing was changed\n", o.key, env.SecretName())
@@ -101,11 +110,12 @@ func (o secretsSetOptions) run(ctx context.Context) error {
 
 // change returns the values that the secret gets, and what happens to the key: added to, changed in, removed from; "" where nothing
 // does.
-func (o secretsSetOptions) change(ctx context.Context, env *environment.Environment, had map[string]string) (map[string]string, string, error) {
+func (o secretsSetOptions) change(ctx context.Context, t *target.Target, had map[string]string) (map[string]string, string, error) {
+	env := t.Env
 	values := maps.Clone(had)
 	before, there := had[o.key]
 	if o.remove {
-		return o.removed(env, values, there)
+		return o.removed(env, o.terminal.readUse(ctx, t), values, there)
 	}
 	value, source, err := o.value(ctx)
 	if err != nil {
@@ -121,7 +131,7 @@ func (o secretsSetOptions) change(ctx context.Context, env *environment.Environm
 		return nil, "", err
 	}
 	// Problems of other keys are not this command's.
-	if err := o.terminal.checkValues(env, given, []string{o.key}, "nothing was written", o.force); err != nil {
+	if err := o.terminal.checkValues(env, o.terminal.readUse(ctx, t), given, []string{o.key}, "nothing was written", o.force); err != nil {
 		return nil, "", err
 	}
 	switch {
@@ -133,10 +143,18 @@ func (o secretsSetOptions) change(ctx context.Context, env *environment.Environm
 	return values, "added to", nil
 }
 
-func (o secretsSetOptions) removed(env *environment.Environment, values map[string]string, there bool) (map[string]string, string, error) {
-	if slices.Contains(env.SecretKeys(), o.key) && !o.force {
+func (o secretsSetOptions) removed(
+	env *environment.Environment, use checks.SecretUse, values map[string]string, there bool,
+) (map[string]string, string, error) {
+	file := environment.FileName(env.Stack)
+	switch {
+	case o.force || !slices.Contains(use.Required(env), o.key):
+	case slices.Contains(env.SecretKeys(), o.key):
 		return nil, "", hint.With(fmt.Errorf("%s is required: without it no task starts", o.key),
-			"remove it from configuration.required in "+environment.FileName(env.Stack)+" and deploy first, or give --force")
+			"remove it from configuration.required in "+file+" and deploy first, or give --force")
+	default:
+		return nil, "", hint.With(fmt.Errorf("the task definitions that run refer to %s: without it no other task of theirs starts", o.key),
+			"run a full deployment first, which replaces them by "+file+", or give --force")
 	}
 	if !there {
 		return values, "", nil

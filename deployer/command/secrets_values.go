@@ -36,14 +36,11 @@ func (t *terminal) readInput(ctx context.Context, file string) ([]byte, error) {
 // checkValues rejects placeholders and other values that are mistakes, and warns about those that may be, each with its location.
 // Keys limits it to these; nil is all of a secret, and what is missing, too. Outcome is what did not happen; force turns
 // rejections into warnings.
-func (t *terminal) checkValues(env *environment.Environment, values *configuration.Settings, keys []string, outcome string, force bool) error {
-	for _, w := range values.Warnings {
-		if keys == nil || slices.Contains(keys, w.Variable) {
-			t.warn(errors.New(w.Text(values.Source)))
-		}
-	}
+func (t *terminal) checkValues(
+	env *environment.Environment, use checks.SecretUse, values *configuration.Settings, keys []string, outcome string, force bool,
+) error {
 	var rejected []string
-	for _, p := range checks.SecretProblems(values.Values, env) {
+	for _, p := range checks.SecretProblems(values, env, use) {
 		text := values.Location(p.Key) + ": " + p.String()
 		switch {
 		case keys != nil && !slices.Contains(keys, p.Key):
@@ -59,13 +56,24 @@ func (t *terminal) checkValues(env *environment.Environment, values *configurati
 	return hint.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(rejected, "\n  ")), "correct these values; --force writes them anyway")
 }
 
-// keysIn returns the keys of a version of the secret. A value that is not a JSON object is an error.
+// readUse returns what the running task definitions refer to, with which the values of the secret are compared. Where they cannot be
+// read, that is only a warning: a change of the secret must not depend on ECS.
+func (t *terminal) readUse(ctx context.Context, in *target.Target) checks.SecretUse {
+	use, err := checks.ReadSecretUse(ctx, in.Env, in.AWS)
+	if err != nil {
+		t.warn(fmt.Errorf("the values are only compared with %s: %w", environment.FileName(in.Env.Stack), err))
+	}
+	return use
+}
+
+// keysIn returns the keys of a version of the secret. A value that is not a JSON object is an error; a byte order mark is none, since
+// the next change removes it.
 func keysIn(name string, v *secrets.Version) (*configuration.Settings, error) {
 	if v.Text == nil {
 		return nil, hint.With(fmt.Errorf("%s holds binary data, not a JSON object", name),
 			"`deployer secrets init --replace` writes all of it again")
 	}
-	found, err := configuration.ParseSecret(name, *v.Text)
+	found, err := configuration.ParseSecret(name, configuration.WithoutByteOrderMark(*v.Text))
 	if err != nil {
 		return nil, hint.With(err, "`deployer secrets init --replace` writes all of it again")
 	}

@@ -26,10 +26,11 @@ import (
 // statusCommands returns the commands of the scripts about status.
 func statusCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"validates": validates,
-		"compact":   compact,
-		"webhook":   webhook,
-		"watches":   watches,
+		"validates":     validates,
+		"compact":       compact,
+		"webhook":       webhook,
+		"watches":       watches,
+		"writes-secret": writesSecret,
 	}
 }
 

@@ -23,8 +23,8 @@ func varsVerb() verb {
 	return verb{
 		name: "vars", usage: "show the environment variables that containers get",
 		long: `Reads the revision that runs: what its task definition sets, the keys of secrets that it refers to, and what entrypoint adds
-when it starts the application. Masks, in every format, values that come from a secret and values of the task definition
-other than those that the program sets and a few harmless names such as NODE_ENV. Tables are truncated to the width of the
+when it starts the application. Masks, in every format, all values but those that the program sets and those of a few harmless names
+such as NODE_ENV, of a secret only where the value has the form that such values have. The command "secrets set" adds a variable. Tables are truncated to the width of the
 terminal; in a pipe, and as json and compact, nothing is. Exit code: 0 healthy, 1 errors, 2 warnings or unknowns, 3 could not
 run, of several environments (a,b or all) the worst; with --compare 0.`,
 		examples: []string{

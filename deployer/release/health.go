@@ -72,6 +72,9 @@ func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.E
 		failed := list.Filter(results, func(r probe.Result) bool { return r.Problem != nil })
 		switch {
 		case len(failed) == 0:
+			for _, warning := range warningsOf(results) {
+				log.warn("%s", warning)
+			}
 			return results, nil
 		case ctx.Err() != nil:
 			return results, ctx.Err()
@@ -84,6 +87,19 @@ func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.E
 			return results, err
 		}
 	}
+}
+
+// warningsOf returns each warning of the probes once.
+func warningsOf(results []probe.Result) []string {
+	var messages []string
+	for _, r := range results {
+		for _, w := range r.Warnings {
+			if !slices.Contains(messages, w.Message) {
+				messages = append(messages, w.Message)
+			}
+		}
+	}
+	return messages
 }
 
 // probeError lists each problem once, with the probes that have it.

@@ -102,7 +102,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 		records: d.deps.Records, unverified: d.request.Unverified, restart: d.request.Restart,
 		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
 		backup: d.request.SkipPhases[Backup] == "", migrates: d.request.SkipPhases[Migrate] == "",
-		rollsOut: d.request.SkipPhases[Rollout] == "",
+		rollsOut: d.request.SkipPhases[Rollout] == "", replacesTasks: d.request.Kind == history.Full,
 	}
 	if phase := programPhase(d.request.SkipPhases); phase != "" {
 		checker.changesNetwork = d.request.ChangesNetwork

@@ -72,6 +72,8 @@ type preflight struct {
 	// changesNetwork reports that the deployment applies the file's description of the network; migrates and rollsOut that it has these
 	// phases.
 	changesNetwork, migrates, rollsOut bool
+	// replacesTasks reports that the deployment gives the tasks definitions by the file, which refer to no other keys than it requires.
+	replacesTasks bool
 	// databasePhase is the phase that applies the file's description of the database; "" where none does.
 	databasePhase string
 	// backup is whether a snapshot precedes the change of the database.
@@ -243,14 +245,20 @@ func (p *preflight) secret(ctx context.Context) []Problem {
 	}
 	settings, err := configuration.ParseSecret(name, aws.ToString(current.Text))
 	if err != nil {
-		return blocking("secret", err)
+		return blocking("secret", hint.With(err, "`deployer secrets check --env "+p.env.Stack+"` shows how to repair it"))
 	}
-	return list.Map(checks.SecretProblems(settings.Values, p.env), func(found checks.KeyProblem) Problem {
+	use, useErr := checks.ReadSecretUse(ctx, p.env, p.aws)
+	problems := list.Map(checks.SecretProblems(settings, p.env, use), func(found checks.KeyProblem) Problem {
 		return Problem{
-			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops,
+			Check: "secret", Message: fmt.Sprintf("%s: the key %s", name, found), Stops: found.Stops && (!found.RunningOnly || !p.replacesTasks),
 			Hint: found.Remedy(p.env),
 		}
 	})
+	if useErr != nil {
+		problems = append(problems, Problem{Check: "secret", Message: fmt.Sprintf("the secret was compared with %s only: %v",
+			environment.FileName(p.env.Stack), useErr), Hint: hint.Of(useErr)})
+	}
+	return problems
 }
 
 // rolloutInProgress finds rollouts that have not ended.

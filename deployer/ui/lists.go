@@ -163,6 +163,10 @@ func (d *document) probe(r probe.Result, sign string) {
 		d.add("", "    "+r.Problem.Message)
 		d.add("", "    hint: "+r.Problem.Hint)
 	}
+	for _, w := range r.Warnings {
+		d.add("", "    warning: "+w.Message)
+		d.add("", "    hint: "+w.Hint)
+	}
 	if len(r.DNS) > 0 {
 		d.addf("", "    %s is %s", r.Host, strings.Join(r.DNS, ", "))
 	}

@@ -195,7 +195,7 @@ func (d *document) comparedContainer(c checks.ComparedContainer, compared checks
 		}
 		return text.SnipMiddle(text.PrintableLine(v.String()), room)
 	}
-	t := newTable("variable", compared.Environment, compared.Other, "")
+	t := newTable("variable", compared.Environment, compared.Other, "result")
 	for _, v := range c.Variables {
 		t.AppendRow(table.Row{v.Name, fit(v.Here), fit(v.There), cmp.Or(results[v.Result], string(v.Result))})
 	}

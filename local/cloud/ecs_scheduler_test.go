@@ -318,6 +318,14 @@ func TestTasksThatCannotStart(t *testing.T) {
 			},
 			"ResourceNotFoundException: Secrets Manager can't find the specified secret.",
 		},
+		"a byte order mark": {
+			func(sim *simulation) string {
+				definition := sim.define(1, imageOne)
+				sim.m.Secrets[oneSecret].Versions[0].Value = "\uFEFF{}"
+				return definition
+			},
+			"unable to retrieve secret from asm: service call has been retried 1 time(s): invalid character 'ï' looking for beginning of value",
+		},
 		"no log group": {
 			func(sim *simulation) string {
 				delete(sim.m.Resources, key(typeLogGroup, "/aws/ecs/v3-backend-staging"))

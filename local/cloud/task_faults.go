@@ -149,7 +149,7 @@ func (m model) secretFailure(from string, faults faultSet) string {
 	}
 	var object map[string]any
 	if err := json.Unmarshal([]byte(value), &object); err != nil {
-		return prefix + "invalid character in the secret: it is not a JSON object"
+		return prefix + err.Error()
 	}
 	if _, found := object[parts[7]]; !found {
 		return prefix + "retrieved secret from Secrets Manager did not contain json key " + parts[7]
@@ -157,7 +157,9 @@ func (m model) secretFailure(from string, faults faultSet) string {
 	return ""
 }
 
-// secretKey returns the value that a valueFrom of the form ARN:KEY:STAGE:VERSION refers to; "" where there is none.
+// secretKey returns the value that a valueFrom of the form ARN:KEY:STAGE:VERSION refers to; "" where there is none. What is no string gets the
+// form that Go gives it.
+// Source: https://github.com/aws/amazon-ecs-agent/blob/master/agent/asm/asm.go
 func (m model) secretKey(from string) string {
 	parts := strings.Split(from, ":")
 	if len(parts) < 8 {
@@ -166,8 +168,10 @@ func (m model) secretKey(from string) string {
 	value, _ := m.secretValue(strings.Join(parts[:7], ":"))
 	var object map[string]any
 	_ = json.Unmarshal([]byte(value), &object)
-	text, _ := object[parts[7]].(string)
-	return text
+	if value, found := object[parts[7]]; found {
+		return fmt.Sprint(value)
+	}
+	return ""
 }
 
 func (m model) logFailure(c ecs.ContainerDefinition) string {
