@@ -32,6 +32,9 @@ type Result struct {
 	Steps      Steps `json:"steps" yaml:"steps"`
 	// Problem is nil if the endpoint is healthy.
 	Problem *Problem `json:"problem,omitempty" yaml:"problem,omitempty"`
+	// OfApplication reports that the application may be the cause of an unhealthy response, or of none: the request has reached the load
+	// balancer, which did not answer it itself.
+	OfApplication bool `json:"-" yaml:"-"`
 }
 
 // OK reports whether the endpoint is healthy.

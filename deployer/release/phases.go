@@ -269,7 +269,7 @@ func (d *deployment) newECSWatcher(ctx context.Context, env *environment.Environ
 
 func (d *deployment) health(ctx context.Context, log phaseLog) (string, error) {
 	env := d.deployedEnvironment()
-	results, err := d.probe(ctx, log, env)
+	results, err := d.probeHealth(ctx, log, env)
 	d.record.Health = results
 	if err != nil {
 		return "", err

@@ -116,7 +116,8 @@ type deployment struct {
 	// images is the registry. newWatcher is called before the services are changed.
 	images     ecrimage.Client
 	newWatcher func(context.Context, *environment.Environment, *Image) (rolloutWatcher, error)
-	// readServices reads the services as they are now. changed counts the resources that the engine has changed so far.
+	// probeHealth probes an environment. readServices reads the services as they are now. changed counts the resources that the engine has changed so far.
+	probeHealth  func(context.Context, phaseLog, *environment.Environment) ([]probe.Result, error)
 	readServices func(context.Context) ([]serviceState, error)
 	changed      int
 }
@@ -144,7 +145,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: requestedImage(request.Tag),
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
-	d.newWatcher = d.newECSWatcher
+	d.newWatcher, d.probeHealth = d.newECSWatcher, d.probe
 	d.readServices = func(ctx context.Context) ([]serviceState, error) {
 		return readServiceStates(ctx, ecs.NewFromConfig(deps.AWS), deps.Env)
 	}
