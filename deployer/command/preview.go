@@ -85,7 +85,7 @@ func (o previewOptions) inspect(ctx context.Context, name string) (found ui.Prev
 		return found, err
 	}
 	err = o.targets.use(ctx, name, o.shared.openReadOnly, func(t *target.Target) error {
-		opened, discard, err := o.stacks.OpenToPreview(ctx, t)
+		opened, discard, err := o.stacks.OpenToPreview(ctx, t, stack.MustExist, stack.Scope{})
 		if err != nil {
 			return err
 		}

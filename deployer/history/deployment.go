@@ -146,7 +146,14 @@ type Change struct {
 	Name string `json:"name"`
 }
 
-func (c Change) String() string { return c.Op + " " + c.Type + " " + c.Name }
+// String returns the change in words. The earlier revisions of a task definition stay.
+func (c Change) String() string {
+	op := c.Op
+	if op == "replace" && c.Type == "ecs/taskDefinition" {
+		op = "new revision of"
+	}
+	return op + " " + c.Type + " " + c.Name
+}
 
 // Kind is the kind of a deployment.
 type Kind string

@@ -256,10 +256,10 @@ func (d *deployment) changedAnything() bool {
 func (d *deployment) runPhase(ctx context.Context, p phase) error {
 	log := d.phaseLog(p.name)
 	started, start := d.deps.Clock.Now(), readClock(d.deps.Clock)
-	log.report(Event{Time: started, Kind: PhaseStarted, Phase: p.name})
 	result := history.Phase{Name: p.name, Outcome: history.Skipped, Message: p.skipReason}
 	var err error
 	if p.skipReason == "" {
+		log.report(Event{Time: started, Kind: PhaseStarted, Phase: p.name})
 		d.saveStarted(ctx, log)
 		result.Outcome = history.Succeeded
 		if result.Message, err = p.run(ctx, log); err != nil {
@@ -273,7 +273,9 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 	result.Seconds = took.Seconds()
 	d.record.Phases = append(d.record.Phases, result)
 	d.timings.add(p.name, readClock(d.deps.Clock).sub(start))
-	log.ended(result.Outcome, result.Message, took)
+	if !d.request.DryRun || p.name == Preflight { // the other phases of a dry run go without saying
+		log.ended(result.Outcome, result.Message, took)
+	}
 	return err
 }
 

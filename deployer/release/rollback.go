@@ -9,6 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // rollbackPhase is how an automatic rollback is reported: like a phase.
@@ -46,6 +47,8 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 		return fmt.Sprintf("the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is %s; "+
 			"`deployer rollback --env %s` redeploys the last image that was verified healthy",
 			setting, d.deps.Env.Stack) + d.snapshotNote(ctx), nil
+	case setting != environment.RollbackAutomatic && d.isFirst(ctx):
+		return "nothing was rolled back: this is the first deployment" + d.servesNote(ctx), nil
 	case setting != environment.RollbackAutomatic:
 		return fmt.Sprintf("it was not rolled back: deployment.rollback is %s; ECS itself returns to the previous revision, "+
 			"where there is one, while the stack names the new image: "+
@@ -54,7 +57,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	}
 	last, code, err := d.lastVerifiedImage(ctx)
 	if err != nil {
-		return "nothing was rolled back: " + err.Error() + d.snapshotNote(ctx), err
+		return "nothing was rolled back: " + err.Error() + d.servesNote(ctx) + d.snapshotNote(ctx), err
 	}
 	log, start := d.phaseLog(rollbackPhase), d.deps.Clock.Now()
 	log.report(Event{Time: start, Kind: PhaseStarted, Phase: log.phase, Message: "rolling back to " + last.Tag})
@@ -72,6 +75,22 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	answer, outcome := d.probeRolledBack(ctx, log, d.infra.Deployed(code))
 	log.ended(outcome, runs+answer, d.deps.Clock.Now().Sub(start))
 	return "rolled back: " + runs + answer + d.databaseNote(ctx), nil
+}
+
+// isFirst reports whether no earlier image was verified healthy.
+func (d *deployment) isFirst(ctx context.Context) bool {
+	records, err := d.records(ctx)
+	return err == nil && history.LastVerified(records) == nil
+}
+
+// servesNote returns that nothing serves, as the end of a sentence; "" where something does, or it is unknown.
+func (d *deployment) servesNote(ctx context.Context) string {
+	states, err := d.currentServices(ctx)
+	api := list.Find(states, func(s serviceState) bool { return s.role == environment.API })
+	if err != nil || api == nil || api.running > 0 {
+		return ""
+	}
+	return fmt.Sprintf("; api has 0 of %d tasks running, so nothing serves", api.desired)
 }
 
 // imageRuns returns that the new image runs.
@@ -147,7 +166,7 @@ func (d *deployment) lastVerifiedImage(ctx context.Context) (*Image, *environmen
 	if err != nil {
 		return nil, nil, fmt.Errorf("the last verified image %s (%s) cannot be used: %w", verified.Image.Tag, awsx.ShortDigest(verified.Image.Digest), err)
 	}
-	image.Tag = verified.Image.Tag
+	image.Tag = releaseTag(verified.Image.Tag, image.Tag)
 	if verified.Image.Digest == d.image.Digest {
 		return image, d.codeOf(verified), nil
 	}

@@ -155,7 +155,7 @@ func (r rollbackResolver) byDeployment(ctx context.Context, id string) (*Image, 
 func (r rollbackResolver) imageOf(ctx context.Context, d history.Deployment) (*Image, error) {
 	image, err := r.find(ctx, d.Image.Digest, fmt.Sprintf("the image %s of the deployment %s", d.Image.Tag, d.ID))
 	if err == nil {
-		image.Tag = cmp.Or(d.Image.Tag, image.Tag)
+		image.Tag = releaseTag(d.Image.Tag, image.Tag)
 	}
 	return image, err
 }
