@@ -77,7 +77,11 @@ func (o upOptions) shortPlan(ctx context.Context, t *target.Target, image string
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	return o.terminal.describePlan(plan, err), nil
+	short := o.terminal.describePlan(plan, err)
+	if t.Env.Deployment.Backup == environment.BackupSnapshot && o.skippedPhases(t.Env)[release.Backup] == "" && !plan.NewStack {
+		short += ", a snapshot first"
+	}
+	return short, nil
 }
 
 // maxReviewed is how many changes are listed before a question.
@@ -97,16 +101,4 @@ func (t *terminal) describePlan(plan ui.Preview, err error) string {
 		_, _ = fmt.Fprintf(t.err, "review first: %s\n", line)
 	}
 	return ui.PlanSummary(plan.Plan)
-}
-
-// alsoDoes returns what the deployment does beside what the plan changes, as the end of a sentence.
-func (o upOptions) alsoDoes(env *environment.Environment) string {
-	skipped, also := o.skippedPhases(env), ""
-	if env.Deployment.Backup == environment.BackupSnapshot && skipped[release.Backup] == "" {
-		also += ", a snapshot first"
-	}
-	if skipped[release.Migrate] == "" {
-		also += ", the migration"
-	}
-	return also
 }

@@ -205,7 +205,7 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 				if plan, err := o.shortPlan(ctx, t, image.Reference); err != nil {
 					return err
 				} else if plan != "" {
-					reason += "; " + plan + o.alsoDoes(t.Env)
+					reason += "; " + plan
 				}
 			}
 			if o.changes(stack.DatabaseComponent) {

@@ -250,7 +250,7 @@ func RunningImage(records []Deployment) string {
 			return d.RolledBackTo.Reference
 		case d.Verified:
 			return d.Image.Reference
-		case d.rolledOut():
+		case d.RolledOut():
 			return ""
 		}
 	}
@@ -261,15 +261,15 @@ func RunningImage(records []Deployment) string {
 // they are unknown, and there are none.
 func LastRevisions(records []Deployment) map[string]string {
 	for _, d := range SinceDestroy(records) {
-		if len(d.TaskDefinitions) > 0 || d.rolledOut() {
+		if len(d.TaskDefinitions) > 0 || d.RolledOut() {
 			return d.TaskDefinitions
 		}
 	}
 	return nil
 }
 
-// rolledOut reports whether the deployment started its rollout, and so may have changed what runs.
-func (d *Deployment) rolledOut() bool {
+// RolledOut reports whether the deployment started its rollout, and so may have changed what runs.
+func (d *Deployment) RolledOut() bool {
 	return slices.ContainsFunc(d.Phases, func(p Phase) bool { return p.Name == "rollout" && p.Outcome != Skipped })
 }
 

@@ -146,6 +146,9 @@ func (r rollbackResolver) byDeployment(ctx context.Context, id string) (*Image, 
 		return nil, hint.With(fmt.Errorf("no record of %s has the ID %s", r.env.Name, id), "list them with `deployer history --env "+r.env.Stack+"`")
 	case record.Image.Digest == "":
 		return nil, fmt.Errorf("the deployment %s ended before its image was resolved", id)
+	case !record.Verified && !record.RolledOut():
+		return nil, hint.With(fmt.Errorf("the deployment %s never rolled out %s", id, record.Image.Tag),
+			"give a deployment that did, as `deployer history --env "+r.env.Stack+"` lists them, or the image itself")
 	default:
 		return r.imageOf(ctx, *record)
 	}

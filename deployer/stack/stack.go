@@ -83,8 +83,13 @@ func (s *Stack) RefreshFirst() { s.refresh = true }
 
 // program returns the environment's program with an image for the tasks and one for the stack's output.
 func (s *Stack) program(image, recorded string) pulumi.RunFunc {
+	return s.programWith(image, image, recorded)
+}
+
+// programWith returns the environment's program, whose migration may have another image than the services.
+func (s *Stack) programWith(image, migration, recorded string) pulumi.RunFunc {
 	return infra.Deploy(s.env, infra.Release{
-		Image: image, RecordedImage: recorded, RecordedEnvironment: s.deployed, DatabaseVersion: databaseVersion(s.handle.Current()), FinalSnapshot: finalSnapshot(s.handle.Current()), EndpointURL: s.endpointURL,
+		Image: image, MigrationImage: migration, RecordedImage: recorded, RecordedEnvironment: s.deployed, DatabaseVersion: databaseVersion(s.handle.Current()), FinalSnapshot: finalSnapshot(s.handle.Current()), EndpointURL: s.endpointURL,
 	})
 }
 
@@ -97,9 +102,15 @@ func PlaceholderImage(env *environment.Environment) string {
 	return env.ImageReference("sha256:" + emptyDigest)
 }
 
-// Preview returns what a full deployment of an image would change.
+// Preview returns what a full deployment of an image would change. Without an image, it is the one that runs, and the migration keeps its own:
+// a deployment that was not rolled out has migrated with another image, which is no change that waits.
 func (s *Stack) Preview(ctx context.Context, image string, refresh bool, report func(engine.Event)) (engine.Plan, error) {
-	plan, err := s.handle.Preview(ctx, engine.Update{Program: s.program(image, image), Refresh: refresh}, report)
+	program := s.program(image, image)
+	if image == "" {
+		runs := s.ImageOrPlaceholder()
+		program = s.programWith(runs, s.migrationImage(), runs)
+	}
+	plan, err := s.handle.Preview(ctx, engine.Update{Program: program, Refresh: refresh}, report)
 	if err != nil {
 		return plan, err
 	}
@@ -248,13 +259,21 @@ func (s *Stack) TaskNetwork() (release.TaskNetwork, error) {
 }
 
 // MigrationDefinition implements release.Infrastructure.
-func (s *Stack) MigrationDefinition() string {
+func (s *Stack) MigrationDefinition() string { return s.migrationDefinition().ARN }
+
+// migrationImage returns the image of the migration's task definition; "" where there is none.
+func (s *Stack) migrationImage() string {
+	return infra.ImageOf(s.migrationDefinition().Inputs, s.env, environment.Migration)
+}
+
+// migrationDefinition returns the migration's task definition; none is the zero value.
+func (s *Stack) migrationDefinition() engine.Resource {
 	for _, r := range s.handle.Current().Resources {
 		if infra.IsMigrationTaskDefinition(r.URN) && !r.PendingDeletion {
-			return r.ARN
+			return r
 		}
 	}
-	return ""
+	return engine.Resource{}
 }
 
 // update runs the engine. Each event goes to observe, too, where it is not nil.
