@@ -73,8 +73,8 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 
 // components declares the components of an environment. It keeps those that others, or the stack's outputs, refer to.
 type components struct {
-	ctx   *pulumi.Context
-	env   *environment.Environment
+	ctx *pulumi.Context
+	env *environment.Environment
 	// image is that of the services, migrationImage that of the migration.
 	image, migrationImage string
 	// databaseVersion is the version of PostgreSQL that the stack has.

@@ -37,7 +37,7 @@ was deployed here is rejected.`,
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "to", Usage: "the `IMAGE`: a tag, a sha256 digest, TAG@DIGEST, a task definition's revision such as api:41, or a deployment's ID"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "print the image that it would deploy, and change nothing"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show the image and what would change, and change nothing"},
 			waitFlag(),
 			strictFlag(),
 		},

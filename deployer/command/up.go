@@ -53,7 +53,7 @@ another digest by then, nothing is changed. A protected environment's question s
 			&cli.StringSliceFlag{Name: "skip", Usage: "skip these `PHASES`: " + strings.Join(release.PhaseNames(), ", ")},
 			&cli.BoolFlag{Name: "code-only", Usage: "change only task definitions and services; without --image-tag, deploy STACK-latest"},
 			&cli.BoolFlag{Name: "restart", Usage: "with --code-only: start new tasks of the image that runs, with the current secrets"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "run preflight, show what would change, and change nothing"},
 			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, and revert what was changed outside the deployer"},
 			&cli.BoolFlag{Name: "new-stack", Usage: "start with an empty state even if the account has this environment's resources"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain is delegated to the zone, instead of failing"},
