@@ -273,7 +273,7 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 	result.Seconds = took.Seconds()
 	d.record.Phases = append(d.record.Phases, result)
 	d.timings.add(p.name, readClock(d.deps.Clock).sub(start))
-	if !d.request.DryRun || p.name == Preflight { // the other phases of a dry run go without saying
+	if !d.request.DryRun || p.name == Preflight { // a dry run has no other phase
 		log.ended(result.Outcome, result.Message, took)
 	}
 	return err
