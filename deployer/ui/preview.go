@@ -165,7 +165,7 @@ func highlight(s engine.Step) string {
 	switch {
 	case (s.Deletes || s.Replaces) && lost != "":
 		return "deletes " + lost
-	case s.Deletes && !s.Replaces:
+	case s.Deletes && !s.Replaces && !keepsReplaced(s): // a revision stays when the stack forgets it
 		return "deletes it"
 	case s.Replaces && !keepsReplaced(s):
 		return "replaces it, and deletes the old one"
