@@ -91,6 +91,21 @@ func ApplyCode(inputs map[string]any, env *environment.Environment, role environ
 	return nil
 }
 
+// ImageOf returns the image in the inputs of a role's task definition, as the state has them; "" where they have none.
+func ImageOf(inputs map[string]any, env *environment.Environment, role environment.Role) string {
+	encoded, _ := inputs["containerDefinitions"].(string)
+	var containers []container
+	if err := json.Unmarshal([]byte(encoded), &containers); err != nil {
+		return ""
+	}
+	for _, c := range containers {
+		if c.Name == env.ContainerName(role) {
+			return c.Image
+		}
+	}
+	return ""
+}
+
 // withUnknownFields encodes a container, and appends the fields of an earlier encoding that this version of the program
 // does not know.
 func withUnknownFields(c container, earlier json.RawMessage) (json.RawMessage, error) {

@@ -83,6 +83,14 @@ func TestApplyCodeKeepsUnknownFields(t *testing.T) {
 	require.Equal(t, strings.TrimSuffix(want, "}]")+`,"ulimits":[{"name":"nofile"}]}]`, changed["containerDefinitions"])
 }
 
+func TestImageOf(t *testing.T) {
+	env, err := environment.Load("..", "staging")
+	require.NoError(t, err)
+	require.Equal(t, otherImage, ImageOf(inputs(t, env, environment.Migration, otherImage), env, environment.Migration))
+	require.Empty(t, ImageOf(inputs(t, env, environment.Migration, otherImage), env, environment.Worker), "of another container")
+	require.Empty(t, ImageOf(map[string]any{}, env, environment.Migration))
+}
+
 func TestApplyCodeRejectsAnotherTaskDefinition(t *testing.T) {
 	env, err := environment.Load("..", "staging")
 	require.NoError(t, err)

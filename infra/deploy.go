@@ -14,6 +14,8 @@ import (
 type Release struct {
 	// Image is the image of every task definition: repository@sha256:…, never a tag.
 	Image string
+	// MigrationImage is that of the migration's task definition; "" means Image.
+	MigrationImage string
 	// RecordedImage is the stack's output "image" after this run. Until the services run Image, it is the previous
 	// image, or "" for none.
 	RecordedImage string
@@ -50,7 +52,7 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 			return err
 		}
 		p := &components{
-			ctx: ctx, env: env, image: r.Image, databaseVersion: r.DatabaseVersion, finalSnapshot: r.FinalSnapshot,
+			ctx: ctx, env: env, image: r.Image, migrationImage: cmp.Or(r.MigrationImage, r.Image), databaseVersion: r.DatabaseVersion, finalSnapshot: r.FinalSnapshot,
 			opt: pulumi.Providers(provider), lookups: lookUp(ctx, env, provider),
 		}
 		for _, region := range env.AlarmRegions()[1:] {
@@ -71,9 +73,10 @@ func Deploy(env *environment.Environment, r Release) pulumi.RunFunc {
 
 // components declares the components of an environment. It keeps those that others, or the stack's outputs, refer to.
 type components struct {
-	ctx   *pulumi.Context
-	env   *environment.Environment
-	image string
+	ctx *pulumi.Context
+	env *environment.Environment
+	// image is that of the services, migrationImage that of the migration.
+	image, migrationImage string
 	// databaseVersion is the version of PostgreSQL that the stack has.
 	databaseVersion string
 	// finalSnapshot is the name of the database's final snapshot that the stack has.
@@ -161,7 +164,9 @@ func (p *components) declareTasks() (err error) {
 		Env: p.env, Image: p.image, ExecutionRoleARN: p.roles.ExecutionARN, TaskRoleARN: p.roles.TaskARN,
 		QueueURL: p.queue.URL, DatabaseHost: p.database.Host, DatabaseSecretARN: p.database.SecretARN, ConfigSecretARN: p.secretARN,
 	}
-	if _, err = NewMigration(p.ctx, "migration", &task, p.opt); err != nil {
+	migration := task
+	migration.Image = p.migrationImage
+	if _, err = NewMigration(p.ctx, "migration", &migration, p.opt); err != nil {
 		return err
 	}
 	for _, s := range p.env.Services.List() {

@@ -105,6 +105,13 @@ func statusMessage(code int, body *Body) string {
 	return message
 }
 
+// isOfListener reports whether the load balancer generated a response for a reason of its own: a redirect or a fixed response of a rule, a
+// malformed request, or the web ACL. What it responds with 5xx is about its targets.
+// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+func isOfListener(response *http.Response) bool {
+	return strings.HasPrefix(response.Header.Get("Server"), "awselb/") && response.StatusCode < 500
+}
+
 // statusHint returns the likely cause of an HTTP status.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
 func statusHint(code int) string {

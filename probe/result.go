@@ -34,6 +34,9 @@ type Result struct {
 	Problem *Problem `json:"problem,omitempty" yaml:"problem,omitempty"`
 	// Warnings are about addresses of Host that do not accept connections, while Address does.
 	Warnings []Problem `json:"warnings,omitempty" yaml:"warnings,omitempty"`
+	// OfApplication reports that the application may be the cause of an unhealthy response, or of none: the request has reached the load
+	// balancer, which did not answer it itself.
+	OfApplication bool `json:"-" yaml:"-"`
 }
 
 // OK reports whether the endpoint is healthy.

@@ -83,6 +83,8 @@ type probeRun struct {
 	network Network
 	clk     clock.Clock
 	target  Target
+	// byListener reports that the load balancer answered by a rule of its listener, or its web ACL.
+	byListener bool
 	*Result
 	// others are the connections to further addresses that are still being tried, which may add to Warnings.
 	others sync.WaitGroup
@@ -133,7 +135,9 @@ func (p *probeRun) run(ctx context.Context) *Problem {
 	}
 	tlsProblem := checkTLS(state, domain, p.network.Roots, now)
 
-	return cmp.Or(tlsProblem, p.sendRequest(ctx, secure))
+	response := p.sendRequest(ctx, secure)
+	p.OfApplication = response != nil && !p.byListener
+	return cmp.Or(tlsProblem, response)
 }
 
 // connect tries all addresses at once, and returns the first connection. One that drops packets delays none of the others, and each
@@ -221,6 +225,7 @@ func (p *probeRun) sendRequest(ctx context.Context, conn net.Conn) *Problem {
 	}
 	defer response.Body.Close()
 	p.StatusCode = response.StatusCode
+	p.byListener = isOfListener(response)
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil {
 		return answerProblem(ctx, p.Host, err)

@@ -143,6 +143,14 @@ func TestRunReturnsHarmlessText(t *testing.T) {
 	require.NotContains(t, results[0].Problem.Message, "\x1b")
 }
 
+// byBalancer returns a handler that responds as the load balancer does by itself.
+func byBalancer(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server", "awselb/2.0")
+		w.WriteHeader(code)
+	}
+}
+
 func TestRunProblems(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	good := a.issue(t, domain, -day, 60*day)
@@ -154,21 +162,26 @@ func TestRunProblems(t *testing.T) {
 		want        Reason
 		message     string
 		code        int
+		application bool
 	}{
-		"expired, still asked": {a.issue(t, domain, -90*day, -day-time.Hour), 0, healthy, CertificateExpired, "the certificate for dev-api.example.test expired on 20", 200},
-		"not yet valid":        {a.issue(t, domain, day, 90*day), 0, healthy, CertificateNotYetValid, "is valid from", 200},
-		"another name":         {a.issue(t, "other.example.test", -day, day), 0, healthy, CertificateWrongName, "for other.example.test, not for " + domain, 200},
-		"unknown authority":    {stranger.issue(t, domain, -day, day), 0, healthy, CertificateUntrusted, "Example CA is not trusted", 200},
-		"old TLS":              {good, tls.VersionTLS11, healthy, TLSOutdated, "TLS 1.1", 200},
-		"server error":         {good, 0, respond(500, "oops"), HTTPStatus, "HTTP 500 Internal Server Error", 500},
-		"not ready":            {good, 0, respond(503, `{"status":"unavailable","database":"disconnected"}`), HTTPStatus, `the database is "disconnected"`, 503},
-		"redirect":             {good, 0, http.RedirectHandler("/login", 302).ServeHTTP, HTTPStatus, "HTTP 302 to /login", 302},
-		"no JSON":              {good, 0, respond(200, "<html>"), BodyNotHealthy, "not a health response", 200},
-		"JSON of another kind": {good, 0, respond(200, `{}`), BodyNotHealthy, `the status is ""`, 200},
-		"unhealthy body":       {good, 0, respond(200, `{"status":"degraded"}`), BodyNotHealthy, `"degraded"`, 200},
-		"database gone":        {good, 0, respond(200, `{"status":"ok","database":"disconnected"}`), BodyNotHealthy, `the database is "disconnected"`, 200},
+		"expired, still asked": {a.issue(t, domain, -90*day, -day-time.Hour), 0, healthy, CertificateExpired, "the certificate for dev-api.example.test expired on 20", 200, false},
+		"not yet valid":        {a.issue(t, domain, day, 90*day), 0, healthy, CertificateNotYetValid, "is valid from", 200, false},
+		"another name":         {a.issue(t, "other.example.test", -day, day), 0, healthy, CertificateWrongName, "for other.example.test, not for " + domain, 200, false},
+		"unknown authority":    {stranger.issue(t, domain, -day, day), 0, healthy, CertificateUntrusted, "Example CA is not trusted", 200, false},
+		"old TLS":              {good, tls.VersionTLS11, healthy, TLSOutdated, "TLS 1.1", 200, false},
+		"server error":         {good, 0, respond(500, "oops"), HTTPStatus, "HTTP 500 Internal Server Error", 500, true},
+		"not ready":            {good, 0, respond(503, `{"status":"unavailable","database":"disconnected"}`), HTTPStatus, `the database is "disconnected"`, 503, true},
+		"redirect":             {good, 0, http.RedirectHandler("/login", 302).ServeHTTP, HTTPStatus, "HTTP 302 to /login", 302, true},
+		"no JSON":              {good, 0, respond(200, "<html>"), BodyNotHealthy, "not a health response", 200, true},
+		"JSON of another kind": {good, 0, respond(200, `{}`), BodyNotHealthy, `the status is ""`, 200, true},
+		"unhealthy body":       {good, 0, respond(200, `{"status":"degraded"}`), BodyNotHealthy, `"degraded"`, 200, true},
+		"database gone":        {good, 0, respond(200, `{"status":"ok","database":"disconnected"}`), BodyNotHealthy, `the database is "disconnected"`, 200, true},
 		"response truncated": {good, 0, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-			NoAnswer, "without a valid response", 0},
+			NoAnswer, "without a valid response", 0, true},
+		"expired, and not healthy": {a.issue(t, domain, -90*day, -day-time.Hour), 0, respond(503, "{}"), CertificateExpired, "expired on 20", 503, true},
+		"redirect of the listener": {good, 0, byBalancer(301), HTTPStatus, "HTTP 301", 301, false},
+		"blocked by the web ACL":   {good, 0, byBalancer(403), HTTPStatus, "HTTP 403", 403, false},
+		"no healthy target":        {good, 0, byBalancer(503), HTTPStatus, "HTTP 503", 503, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			network := serve(t, a, test.certificate, test.version, test.handler)
@@ -179,6 +192,7 @@ func TestRunProblems(t *testing.T) {
 			require.Contains(t, results[0].Problem.Message, test.message)
 			require.NotEmpty(t, results[0].Problem.Hint)
 			require.Equal(t, test.code, results[0].StatusCode)
+			require.Equal(t, test.application, results[0].OfApplication)
 			require.NotNil(t, results[0].TLS, "there are certificate details with every problem")
 		})
 	}

@@ -143,7 +143,7 @@ func (o driftOptions) compare(ctx context.Context, opened *stack.Stack, found *u
 		return err
 	}
 	return progress.Step(ctx, step("program"), func(report func(string)) (summary string, err error) {
-		found.Program, err = opened.Preview(ctx, opened.ImageOrPlaceholder(), false, resources(report))
+		found.Program, err = opened.Preview(ctx, "", false, resources(report))
 		return ui.PlanSummary(found.Program), err
 	})
 }

@@ -2,15 +2,19 @@ package command
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/deployer/release"
 )
 
 // A lastLine is a command in staging of the simulated account, and how its output ends.
@@ -21,6 +25,8 @@ type lastLine struct {
 	code          int
 	// out and err match the last line of standard output and of standard error; "" is no output at all.
 	out, err string
+	// runs is the tag of the only image that runs in staging afterwards, according to the account; "" where it is not read.
+	runs string
 }
 
 // fullSecret has a value for each required key.
@@ -32,19 +38,19 @@ const anything = `.`
 // lastLines has a row for each command, and for each way in which it ends. The rows run in this order, in one account.
 var lastLines = []lastLine{
 	{command: "up", args: "--image-tag 1.41.8-abc123def --dry-run", out: `^1.41.8-abc123def can be deployed to staging; dry run: nothing was changed$`, err: anything},
-	{command: "up", args: "--image-tag 1.41.8-abc123def --dry-run --quiet --format json", out: `^}$`},
-	{command: "up", args: "--image-tag 1.41.8-abc123def --dry-run --component network", out: `^network of staging can be deployed with 1.41.8-abc123def; dry run: nothing was changed$`, err: anything},
 	{command: "up", args: "--image-tag nope", code: codeNotRun, err: anything},
 	{command: "up", code: codeNotRun, err: `^deployer: nothing was changed$`},
-	{command: "up", args: "--code-only --image-tag 1.41.8-abc123def --quiet", out: `^1.41.8-abc123def runs in staging at https://\S+, after \S+ \(simulated account\)$`},
-	{command: "up", args: "--code-only --image-tag 1.41.7-9f8e7d6c5 --quiet --fault migration-fails", code: codeFailed, err: `^hint: the schema may be partly changed`},
+	{command: "up", args: "--code-only --image-tag 1.41.8-abc123def --quiet --skip migrate,rollout,health,validate", runs: "1.41.7-9f8e7d6c5",
+		out: `^1.41.8-abc123def was not rolled out: staging runs 1.41.7-9f8e7d6c5 \(sha256:[0-9a-f]+\), after \S+ \(simulated account\); skipped: migrate, rollout, health, validate$`},
+	{command: "up", args: "--code-only --image-tag 1.41.8-abc123def --quiet --fault certificate-expired", code: codeFailed, err: `^hint: ACM renews`, runs: "1.41.8-abc123def"},
+	{command: "up", args: "--code-only --image-tag 1.41.8-abc123def --quiet", out: `^1.41.8-abc123def runs in staging at https://\S+, after \S+ \(simulated account\)$`, runs: "1.41.8-abc123def"},
+	{command: "up", args: "--code-only --image-tag 1.41.7-9f8e7d6c5 --quiet --fault migration-fails", code: codeFailed, err: `^hint: the schema may be partly changed`, runs: "1.41.8-abc123def"},
 	{command: "up", args: "--code-only --restart --quiet --skip health,validate --format json", out: `^}$`},
 	{command: "restart", args: "--dry-run --service api", out: `^the service api of staging, which runs 1.41.8-abc123def, can be restarted; dry run: nothing was changed$`, err: anything},
-	{command: "restart", args: "--quiet --service worker", out: `^every task of the service worker in staging was restarted with 1.41.8-abc123def, after \S+ \(simulated account\)$`},
+	{command: "restart", args: "--quiet --service worker", out: `^every task of the service worker in staging was restarted with 1.41.8-abc123def, after \S+ \(simulated account\)$`, runs: "1.41.8-abc123def"},
 	{command: "restart", args: "--service migration", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "rollback", args: "--dry-run", out: `^staging can be rolled back to 1.41.7-9f8e7d6c5 \(.*; dry run: nothing was changed$`, err: `^the database \S+ does not change`},
-	{command: "rollback", args: "--dry-run --format json", out: `^}$`},
-	{command: "rollback", args: "--quiet", out: `^1.41.7-9f8e7d6c5 runs in staging again at https://\S+, after \S+ \(simulated account\)$`, err: `^the database \S+ does not change`},
+	{command: "rollback", args: "--quiet", out: `^1.41.7-9f8e7d6c5 runs in staging again at https://\S+, after \S+ \(simulated account\)$`, err: `^the database \S+ does not change`, runs: "1.41.7-9f8e7d6c5"},
 	{command: "rollback", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "images", args: "--quiet", out: anything},
 	{command: "preview", args: "--quiet", out: `^no changes$`},
@@ -170,19 +176,11 @@ func TestLastLines(t *testing.T) {
 		require.NoError(t, os.WriteFile(project+"/"+file, content, 0o600))
 	}
 	for _, row := range lastLines {
-		command := append(strings.Fields(row.command), globalsFor(row.command)...)
 		name := strings.TrimSpace(row.command + " " + row.args)
-		cmd := exec.Command("deployer", append(command, strings.Fields(row.args)...)...)
-		cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+project, "DEPLOYER_STATE_DIR="+dir, "DEPLOYER_PULUMI="+root+"/bin/pulumi", "HOME="+project, "AWS_EC2_METADATA_DISABLED=true")
-		cmd.Stdin = strings.NewReader(row.input)
-		var out, errs bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &errs
-		if err := cmd.Run(); err != nil {
-			require.True(t, errors.As(err, new(*exec.ExitError)), "%s: %v", name, err)
-		}
-		printed := "\n" + out.String() + errs.String()
-		assert.Equal(t, row.code, cmd.ProcessState.ExitCode(), "%s%s", name, printed)
-		for stream, end := range map[string][2]string{"standard output": {row.out, out.String()}, "standard error": {row.err, errs.String()}} {
+		out, errs, code := runDeployer(t, root, project, dir, row)
+		printed := "\n" + out + errs
+		assert.Equal(t, row.code, code, "%s%s", name, printed)
+		for stream, end := range map[string][2]string{"standard output": {row.out, out}, "standard error": {row.err, errs}} {
 			want, lines := end[0], strings.Split(strings.TrimRight(end[1], "\n"), "\n")
 			last := lines[len(lines)-1]
 			if want == "" {
@@ -192,9 +190,40 @@ func TestLastLines(t *testing.T) {
 			assert.Regexp(t, regexp.MustCompile(want), last, "%s: %s%s", name, stream, printed)
 		}
 		if row.command == "up" && row.code == codeNotRun || row.command == "secrets set" && row.code == codeNotRun {
-			assert.Contains(t, errs.String(), "nothing was ", name)
+			assert.Contains(t, errs, "nothing was ", name)
+		}
+		if row.runs != "" {
+			images, _, _ := runDeployer(t, root, project, dir, lastLine{command: "images", args: "--format json"})
+			assert.Equal(t, []string{row.runs}, runsInStaging(t, images), name)
 		}
 	}
+}
+
+// runDeployer runs the command of a row, and returns its output and its exit code.
+func runDeployer(t *testing.T, root, project, dir string, row lastLine) (out, errs string, code int) {
+	command := append(strings.Fields(row.command), globalsFor(row.command)...)
+	cmd := exec.Command("deployer", append(command, strings.Fields(row.args)...)...)
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+project, "DEPLOYER_STATE_DIR="+dir, "DEPLOYER_PULUMI="+root+"/bin/pulumi", "HOME="+project, "AWS_EC2_METADATA_DISABLED=true")
+	cmd.Stdin = strings.NewReader(row.input)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		require.True(t, errors.As(err, new(*exec.ExitError)), "%s %s: %v", row.command, row.args, err)
+	}
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+}
+
+// runsInStaging returns the first tags of the images that run in staging, of the output of `images` as JSON.
+func runsInStaging(t *testing.T, images string) []string {
+	var listed struct{ Images []release.StoredImage }
+	require.NoError(t, json.Unmarshal([]byte(images), &listed), images)
+	var tags []string
+	for _, image := range listed.Images {
+		if slices.ContainsFunc(image.Runs, func(r release.Run) bool { return r.Environment == "staging" }) {
+			tags = append(tags, image.Names()[0])
+		}
+	}
+	return tags
 }
 
 // globalsFor returns the global flags that a command needs.

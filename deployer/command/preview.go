@@ -85,7 +85,7 @@ func (o previewOptions) inspect(ctx context.Context, name string) (found ui.Prev
 		return found, err
 	}
 	err = o.targets.use(ctx, name, o.shared.openReadOnly, func(t *target.Target) error {
-		opened, discard, err := o.stacks.OpenToPreview(ctx, t)
+		opened, discard, err := o.stacks.OpenToPreview(ctx, t, stack.MustExist, stack.Scope{})
 		if err != nil {
 			return err
 		}
@@ -95,6 +95,9 @@ func (o previewOptions) inspect(ctx context.Context, name string) (found ui.Prev
 			return err
 		}
 		found = ui.Preview{Environment: t.Name, Stack: t.Stack, Image: image, NewStack: len(opened.State().Resources) == 0}
+		if o.tag == "" {
+			image = "" // the one that runs, and the migration's own
+		}
 		found.Plan, err = o.plan(ctx, t, opened, image)
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/release"
@@ -24,6 +25,14 @@ type releaser struct {
 	format   string
 	// wait waits for a migration that runs already.
 	wait bool
+	// plan returns what the deployment would change with an image, for a dry run; nil where that is nothing.
+	plan func(ctx context.Context, image string) (ui.Preview, error)
+}
+
+// A result is the record of a deployment as JSON, with the plan of a dry run.
+type result struct {
+	history.Deployment
+	Plan *ui.PlanJSON `json:"plan,omitempty"`
 }
 
 func (s *services) releaser() releaser {
@@ -44,18 +53,31 @@ func (r releaser) run(ctx context.Context, t *target.Target, env *environment.En
 	deps.OpenStack, deps.Report = open, reportPhases(t.Held, progress.Report)
 	deps.Deployed = func(ctx context.Context) (*environment.Environment, error) { return r.stacks.Deployed(ctx, t) }
 	request.ID, request.By, request.PreviousCrashed, request.Wait = newID(t.Clock.Now()), whoami(), t.Held.TakenOver(), r.wait
-	result, err := release.Deploy(ctx, deps, request)
+	did, err := release.Deploy(ctx, deps, request)
 	progress.Close()
-	r.terminal.warnings.Add(int64(len(result.Warnings)))
-	if !r.terminal.quiet && r.format != "json" {
-		ui.TimeBreakdown(r.terminal.err, result, r.terminal.style())
+	printed := result{Deployment: did}
+	if err == nil && request.DryRun && r.plan != nil {
+		plan, planErr := r.plan(ctx, did.Image.Reference)
+		switch {
+		case planErr != nil:
+			err = release.NotStarted("plan", planErr)
+			printed.Outcome, printed.Error, printed.Hint = history.Failed, err.Error(), hint.Of(err)
+		case r.format == "json":
+			printed.Plan = plan.JSON()
+		default:
+			r.terminal.warn(ui.Plan(r.terminal.out, plan.Plan, r.terminal.style()))
+		}
 	}
-	printed := r.terminal.flags.addToRecord(result)
-	r.terminal.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), printed))
+	r.terminal.warnings.Add(int64(len(did.Warnings)))
+	if !r.terminal.quiet && r.format != "json" {
+		ui.TimeBreakdown(r.terminal.err, did, r.terminal.style())
+	}
+	printed.Deployment = r.terminal.flags.addToRecord(printed.Deployment)
+	r.terminal.warn(writeJobSummary(os.Getenv("GITHUB_STEP_SUMMARY"), printed.Deployment))
 	if r.format == "json" {
 		r.terminal.warn(ui.JSON(r.terminal.out, printed))
 	}
-	return result, err
+	return did, err
 }
 
 // releaseDeps returns what a deployment acts on, except for the stack.

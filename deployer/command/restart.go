@@ -23,7 +23,7 @@ for the next deployment.`,
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "service", Usage: "restart only this `SERVICE`: api, worker or scheduler", DefaultText: "all"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "run preflight, show what would change, and change nothing"},
 			waitFlag(),
 			strictFlag(),
 		},

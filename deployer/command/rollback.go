@@ -37,7 +37,7 @@ was deployed here is rejected.`,
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "to", Usage: "the `IMAGE`: a tag, a sha256 digest, TAG@DIGEST, a task definition's revision such as api:41, or a deployment's ID"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "print the image that it would deploy, and change nothing"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show the image and what would change, and change nothing"},
 			waitFlag(),
 			strictFlag(),
 		},
@@ -89,12 +89,25 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 		o.terminal.warn(errors.New(damaged.Error))
 	}
 	o.terminal.warn(to.SnapshotErr)
+	opened.SetCode(to.Code)
 	if o.dryRun {
-		return o.printPreview(env, opened, to)
+		plan, err := o.terminal.planOf(ctx, opened, t.Name, to.Reference)
+		if err != nil {
+			return release.NotStarted("plan", err)
+		}
+		return o.printPreview(env, opened, to, plan)
 	}
 	if t.Env.Protected { // by its file, whatever is deployed
 		action := fmt.Sprintf("roll back from %s to %s (%s)%s in", awsx.ShortDigest(awsx.DigestOf(opened.Recorded())), to.Tag, to.Digest, verifiedSuffix(to))
-		if err := o.terminal.confirm(ctx, action, env.Name, env.Name+" is protected"); err != nil {
+		reason := env.Name + " is protected"
+		if o.terminal.asks() {
+			plan, err := o.terminal.planOf(ctx, opened, t.Name, to.Reference)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			reason += "; " + o.terminal.describePlan(plan, err) + "; the database does not change" + databaseNote(env.Stack, to.Database)
+		}
+		if err := o.terminal.confirm(ctx, action, env.Name, reason); err != nil {
 			return err
 		}
 	}
@@ -114,14 +127,15 @@ type rollbackPreview struct {
 	VerifiedAt     time.Time              `json:"verifiedAt,omitzero"`
 	RolledBackFrom *history.Image         `json:"rolledBackFrom"`
 	Database       *history.PriorDatabase `json:"database,omitempty"`
+	Plan           *ui.PlanJSON           `json:"plan"`
 }
 
 // printPreview prints what a rollback would deploy.
-func (o rollbackOptions) printPreview(env *environment.Environment, opened *stack.Stack, to *release.RollbackTarget) error {
+func (o rollbackOptions) printPreview(env *environment.Environment, opened *stack.Stack, to *release.RollbackTarget, plan ui.Preview) error {
 	if o.releaser.format == "json" {
 		would := rollbackPreview{
 			DryRun: true, Environment: env.Name, Stack: env.Stack, Kind: history.Rollback, Image: to.Image.Image,
-			RolledBackFrom: currentImage(opened), Database: to.Database,
+			RolledBackFrom: currentImage(opened), Database: to.Database, Plan: plan.JSON(),
 		}
 		if to.Verified != nil {
 			would.Deployment, would.VerifiedAt = to.Verified.ID, to.Verified.Ended
@@ -129,6 +143,9 @@ func (o rollbackOptions) printPreview(env *environment.Environment, opened *stac
 		return ui.JSON(o.terminal.out, would)
 	}
 	o.printDatabaseNote(env, to)
+	if err := ui.Plan(o.terminal.out, plan.Plan, o.terminal.style()); err != nil {
+		return err
+	}
 	o.terminal.printf("%s can be rolled back to %s (%s)%s; %s\n", env.Name, to.Tag, to.Digest, verifiedSuffix(to), dryRunNote)
 	return nil
 }
@@ -159,7 +176,7 @@ func (o rollbackOptions) deploy(ctx context.Context, t *target.Target, opened *s
 	if to.Verified != nil {
 		again = " again"
 	}
-	o.terminal.printf("%s runs in %s%s at %s, after %s\n", result.Image.Tag, env.Name, again, env.URL(), o.terminal.took(result))
+	o.terminal.printf("%s runs in %s%s at %s, after %s%s\n", to.Tag, env.Name, again, env.URL(), o.terminal.took(result), warningCount(result))
 	return nil
 }
 

@@ -16,7 +16,9 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func upVerb() verb {
@@ -51,7 +53,7 @@ another digest by then, nothing is changed. A protected environment's question s
 			&cli.StringSliceFlag{Name: "skip", Usage: "skip these `PHASES`: " + strings.Join(release.PhaseNames(), ", ")},
 			&cli.BoolFlag{Name: "code-only", Usage: "change only task definitions and services; without --image-tag, deploy STACK-latest"},
 			&cli.BoolFlag{Name: "restart", Usage: "with --code-only: start new tasks of the image that runs, with the current secrets"},
-			&cli.BoolFlag{Name: "dry-run", Usage: "stop after preflight, before the first change"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "run preflight, show what would change, and change nothing"},
 			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, and revert what was changed outside the deployer"},
 			&cli.BoolFlag{Name: "new-stack", Usage: "start with an empty state even if the account has this environment's resources"},
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain is delegated to the zone, instead of failing"},
@@ -200,6 +202,11 @@ func (o upOptions) locked(ctx context.Context, t *target.Target) error {
 				}
 				// A tag that moves while the question is open is rejected.
 				action, reason, o.tag = o.question(image.New), reason+" and "+image.Running, image.Name
+				if plan, err := o.shortPlan(ctx, t, image.Reference); err != nil {
+					return err
+				} else if plan != "" {
+					reason += "; " + plan
+				}
 			}
 			if o.changes(stack.DatabaseComponent) {
 				if notice := release.UpgradeNotice(ctx, t.AWS, t.Env, o.skippedPhases(t.Env)); notice != "" {
@@ -268,13 +275,19 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 		// Preflight reports a stack that cannot be opened, with every other problem.
 		open = func(context.Context) (release.Infrastructure, error) { return opened, err }
 	}
-	result, err := o.releaser.run(ctx, t, env, open, release.Request{
+	releaser := o.releaser
+	releaser.plan = func(ctx context.Context, image string) (ui.Preview, error) { return o.plan(ctx, t, image) }
+	result, err := releaser.run(ctx, t, env, open, release.Request{
 		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), LeftOut: o.skip, DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
 		Restart: o.restart, RestartOnly: o.service, StopMigration: o.stopMigration, Unverified: o.unverified, WarnOnlyChecks: o.warnOnlyChecks(),
 		ChangesNetwork: o.changes(stack.NetworkComponent), ChangesDatabase: o.changes(stack.DatabaseComponent),
 	})
 	if err == nil && o.releaser.format != "json" {
-		o.printSummary(env, result)
+		running := ""
+		if !o.dryRun && !ran(result, release.Rollout) {
+			running = release.DescribeRunning(ctx, t.AWS, env)
+		}
+		o.printSummary(env, result, running)
 	}
 	return err
 }
@@ -304,11 +317,7 @@ func (o upOptions) opener(t *target.Target) func(context.Context) (release.Infra
 				return nil, err
 			}
 		}
-		mode := stack.Create
-		if o.newStack {
-			mode = stack.CreateEmpty
-		}
-		opened, err := o.stacks.Open(ctx, t, mode, stack.Scope{Components: o.components})
+		opened, err := o.stacks.Open(ctx, t, o.mode(), stack.Scope{Components: o.components})
 		if err == nil && o.refresh {
 			opened.RefreshFirst()
 		}
@@ -369,43 +378,54 @@ func (o upOptions) skippedPhases(env *environment.Environment) map[string]string
 }
 
 // printSummary prints the outcome: only what a phase verified, and what was skipped. Only a rollout verifies that an image runs, and only the
-// health phase that the environment's URL answers.
-func (o upOptions) printSummary(env *environment.Environment, result history.Deployment) {
+// health phase that the environment's URL answers. Running is what runs, where nothing was rolled out.
+func (o upOptions) printSummary(env *environment.Environment, result history.Deployment, running string) {
 	tag, components := result.Image.Tag, strings.Join(o.components, ", ")
 	rolledOut, healthy := ran(result, release.Rollout), ran(result, release.Health)
-	var text string
+	var line string
 	switch {
 	case o.dryRun && o.service != "":
-		text = fmt.Sprintf("the service %s of %s, which runs %s, can be restarted", o.service, env.Name, tag)
+		line = fmt.Sprintf("the service %s of %s, which runs %s, can be restarted", o.service, env.Name, tag)
 	case o.dryRun && o.restart:
-		text = fmt.Sprintf("%s, which runs in %s, can be restarted", tag, env.Name)
+		line = fmt.Sprintf("%s, which runs in %s, can be restarted", tag, env.Name)
 	case o.dryRun && len(o.components) > 0:
-		text = fmt.Sprintf("%s of %s can be deployed with %s", components, env.Name, tag)
+		line = fmt.Sprintf("%s of %s can be deployed with %s", components, env.Name, tag)
 	case o.dryRun:
-		text = fmt.Sprintf("%s can be deployed to %s", tag, env.Name)
+		line = fmt.Sprintf("%s can be deployed to %s", tag, env.Name)
 	case len(o.components) > 0 && (rolledOut || ran(result, release.Provision) && !slices.Contains(o.components, stack.ServicesComponent)):
-		text = fmt.Sprintf("%s of %s deployed", components, env.Name)
+		if line = fmt.Sprintf("%s of %s deployed", components, env.Name); rolledOut {
+			line += ", with " + tag
+		}
 	case len(o.components) > 0 && !slices.Contains(o.components, stack.ServicesComponent):
-		text = fmt.Sprintf("%s of %s not deployed", components, env.Name)
+		line = fmt.Sprintf("%s of %s not deployed", components, env.Name)
 	case !rolledOut:
-		text = fmt.Sprintf("%s was not rolled out in %s", tag, env.Name)
+		line = fmt.Sprintf("%s was not rolled out: %s %s", tag, env.Name, running)
 	case o.service != "":
-		text = fmt.Sprintf("every task of the service %s in %s was restarted with %s", o.service, env.Name, tag)
+		line = fmt.Sprintf("every task of the service %s in %s was restarted with %s", o.service, env.Name, tag)
 	case o.restart:
-		text = fmt.Sprintf("every task of %s in %s was restarted", tag, env.Name)
+		line = fmt.Sprintf("every task of %s in %s was restarted", tag, env.Name)
 	case !healthy:
-		text = fmt.Sprintf("%s runs in %s, and whether %s answers was not checked", tag, env.Name, env.URL())
+		line = fmt.Sprintf("%s runs in %s, and whether %s answers was not checked", tag, env.Name, env.URL())
 	default:
-		text = fmt.Sprintf("%s runs in %s at %s", tag, env.Name, env.URL())
+		line = fmt.Sprintf("%s runs in %s at %s", tag, env.Name, env.URL())
 	}
 	if o.dryRun {
-		o.terminal.printf("%s; %s\n", text, dryRunNote)
+		o.terminal.printf("%s; %s\n", line, dryRunNote)
 		return
 	}
-	if text = fmt.Sprintf("%s, after %s", text, o.terminal.took(result)); len(o.skip) > 0 {
-		text += "; skipped: " + strings.Join(o.skip, ", ")
+	line = fmt.Sprintf("%s, after %s%s", line, o.terminal.took(result), warningCount(result))
+	if len(o.skip) > 0 {
+		line += "; skipped: " + strings.Join(o.skip, ", ")
 	}
-	o.terminal.printf("%s\n", text)
+	o.terminal.printf("%s\n", line)
+}
+
+// warningCount returns how many warnings a deployment has, as the end of a sentence; "" where it has none.
+func warningCount(result history.Deployment) string {
+	if len(result.Warnings) == 0 {
+		return ""
+	}
+	return ", with " + text.Plural(len(result.Warnings), "warning", "")
 }
 
 // dryRunNote ends the last line of a dry run.

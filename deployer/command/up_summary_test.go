@@ -23,11 +23,11 @@ func TestLastLineOfUp(t *testing.T) {
 		want    string
 	}{
 		"everything":            {upOptions{}, runs + at + ", after 5s"},
-		"no rollout":            {upOptions{skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
-		"no rollout or health":  {upOptions{skip: []string{"health", "rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: health, rollout"},
+		"no rollout":            {upOptions{skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: rollout"},
+		"no rollout or health":  {upOptions{skip: []string{"health", "rollout"}}, "1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: health, rollout"},
 		"no health":             {upOptions{skip: []string{"health"}}, runs + ", and whether " + env.URL() + " answers was not checked, after 5s; skipped: health"},
 		"no backup":             {upOptions{skip: []string{"backup"}}, runs + at + ", after 5s; skipped: backup"},
-		"code, no rollout":      {upOptions{codeOnly: true, skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
+		"code, no rollout":      {upOptions{codeOnly: true, skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: rollout"},
 		"components, no health": {upOptions{components: []string{"network"}, skip: []string{"health"}}, "network of staging deployed, after 5s; skipped: health"},
 		"components, nothing": {upOptions{components: []string{"network"}, skip: []string{"provision"}},
 			"network of staging not deployed, after 5s; skipped: provision"},
@@ -37,11 +37,13 @@ func TestLastLineOfUp(t *testing.T) {
 			"network of staging can be deployed with 1.0.0-aaa; dry run: nothing was changed"},
 		"dry run of a restart": {upOptions{dryRun: true, codeOnly: true, restart: true},
 			"1.0.0-aaa, which runs in staging, can be restarted; dry run: nothing was changed"},
-		"components": {upOptions{components: []string{"network"}}, "network of staging deployed, after 5s"},
+		"components":               {upOptions{components: []string{"network"}}, "network of staging deployed, after 5s"},
+		"components with services": {upOptions{components: []string{"services"}}, "services of staging deployed, with 1.0.0-aaa, after 5s"},
+		"warnings":                 {upOptions{skip: []string{"backup"}, unverified: "warn"}, runs + at + ", after 5s, with 2 warnings; skipped: backup"},
 		"components, no rollout": {upOptions{components: []string{"services"}, skip: []string{"rollout"}},
-			"1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
+			"1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: rollout"},
 		"restart":             {upOptions{codeOnly: true, restart: true}, "every task of 1.0.0-aaa in staging was restarted, after 5s"},
-		"restart, no rollout": {upOptions{codeOnly: true, restart: true, skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out in staging, after 5s; skipped: rollout"},
+		"restart, no rollout": {upOptions{codeOnly: true, restart: true, skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: rollout"},
 		"dry run":             {upOptions{dryRun: true}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed"},
 		"dry run, no rollout": {upOptions{dryRun: true, skip: []string{"rollout"}}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed"},
 	} {
@@ -50,6 +52,9 @@ func TestLastLineOfUp(t *testing.T) {
 			test.options.terminal = &terminal{streams: streams{out: &out}}
 			started := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
 			result := history.Deployment{Image: history.Image{Tag: "1.0.0-aaa"}, Started: started, Ended: started.Add(5 * time.Second)}
+			if test.options.unverified != "" {
+				result.Warnings = []string{"one", "two"}
+			}
 			skipped := test.options.skippedPhases(env)
 			for _, name := range release.PhaseNames() {
 				phase := history.Phase{Name: name, Outcome: history.Succeeded}
@@ -58,7 +63,7 @@ func TestLastLineOfUp(t *testing.T) {
 				}
 				result.Phases = append(result.Phases, phase)
 			}
-			test.options.printSummary(env, result)
+			test.options.printSummary(env, result, "runs 0.9.0-bbb")
 			require.Equal(t, test.want+"\n", out.String())
 		})
 	}

@@ -172,7 +172,7 @@ func (p *progress) stepEvents(m apitype.StepEventMetadata, status Status, messag
 		return nil
 	}
 	e := p.newEvent(m.URN, status, message)
-	e.Op = string(m.Op)
+	e.Op, e.Component = string(m.Op), !isCustom(m)
 	return []Event{e}
 }
 
@@ -224,7 +224,7 @@ func (p *progress) plan() Plan {
 func (p *progress) failure(run string) Failure {
 	failed := slices.Clone(p.failed)
 	for _, urn := range slices.Sorted(maps.Keys(p.messages)) {
-		if urn == "" {
+		if urn == "" || len(failed) > 0 && closedConnection(p.messages[urn]) {
 			continue
 		}
 		typ, name := typeAndName(urn)
@@ -236,6 +236,11 @@ func (p *progress) failure(run string) Failure {
 		}
 	}
 	return Failure{Run: run, Resources: failed, Summary: p.summary(), Done: p.done, Total: p.tally.total()}
+}
+
+// closedConnection reports whether messages report nothing but that the engine had ended the connection to a provider, after another error.
+func closedConnection(messages []string) bool {
+	return !slices.ContainsFunc(messages, func(m string) bool { return !strings.Contains(m, "grpc: the client connection is closing") })
 }
 
 // stepKey returns a unique key: a replacement has three steps with one URN.
@@ -257,6 +262,8 @@ const (
 type Event struct {
 	// URN is the resource's; Type and Name are parts of it, such as aws:rds/instance:Instance and database.
 	URN, Type, Name string
+	// Component reports that no provider manages the resource: it stands for others.
+	Component bool
 	// Op is the engine's operation: create, update, delete, replace, same, read, refresh and so on.
 	Op     string
 	Status Status

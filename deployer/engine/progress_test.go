@@ -61,6 +61,25 @@ func TestProgressOfAFailure(t *testing.T) {
 	require.Equal(t, map[string]int{"update": 1}, failure.Summary.Changes)
 }
 
+// What only lost its connection, because the engine ended after another failure, is not named beside the cause.
+func TestFailureWithoutClosedConnections(t *testing.T) {
+	const closing = "rpc error: code = Canceled desc = grpc: the client connection is closing"
+	messages := func() *progress {
+		p := newProgress(newTally(nil), false, time.Now)
+		p.messages[urnTwo] = []string{closing}
+		return p
+	}
+	alone := messages()
+	require.Len(t, alone.failure("up").Resources, 1, "it is all that is known")
+	beside := messages()
+	beside.failed = []ResourceError{{URN: urnOne, Message: "no capacity"}}
+	require.Equal(t, beside.failed, beside.failure("up").Resources)
+	other := messages()
+	other.messages[urnTwo] = append(other.messages[urnTwo], "access denied")
+	other.failed = beside.failed
+	require.Len(t, other.failure("up").Resources, 2)
+}
+
 func TestProgressOfAnInterruption(t *testing.T) {
 	p, reported := replay(t, "interrupted", false)
 	require.Equal(t, []string{"started create one 0/2 [test:index:Thing one 0s]", "done create one 1/2 []"}, reported)

@@ -146,7 +146,14 @@ type Change struct {
 	Name string `json:"name"`
 }
 
-func (c Change) String() string { return c.Op + " " + c.Type + " " + c.Name }
+// String returns the change in words. The earlier revisions of a task definition stay.
+func (c Change) String() string {
+	op := c.Op
+	if op == "replace" && c.Type == "ecs/taskDefinition" {
+		op = "new revision of"
+	}
+	return op + " " + c.Type + " " + c.Name
+}
 
 // Kind is the kind of a deployment.
 type Kind string
@@ -243,7 +250,7 @@ func VerifiedImage(records []Deployment) string {
 			return d.RolledBackTo.Reference
 		case d.Verified:
 			return d.Image.Reference
-		case d.rolledOut() && d.Outcome != Failed && d.Outcome != Interrupted:
+		case d.RolledOut() && d.Outcome != Failed && d.Outcome != Interrupted:
 			return ""
 		}
 	}
@@ -254,15 +261,15 @@ func VerifiedImage(records []Deployment) string {
 // they are unknown, and there are none.
 func LastRevisions(records []Deployment) map[string]string {
 	for _, d := range SinceDestroy(records) {
-		if len(d.TaskDefinitions) > 0 || d.rolledOut() {
+		if len(d.TaskDefinitions) > 0 || d.RolledOut() {
 			return d.TaskDefinitions
 		}
 	}
 	return nil
 }
 
-// rolledOut reports whether the deployment started its rollout, and so may have changed what runs.
-func (d *Deployment) rolledOut() bool {
+// RolledOut reports whether the deployment started its rollout, and so may have changed what runs.
+func (d *Deployment) RolledOut() bool {
 	return slices.ContainsFunc(d.Phases, func(p Phase) bool { return p.Name == "rollout" && p.Outcome != Skipped })
 }
 

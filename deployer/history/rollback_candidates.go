@@ -30,7 +30,7 @@ func SnapshotAfter(records []Deployment, id string) string {
 // SnapshotBeforeMigration returns the snapshot that was taken before the first migration that changed, or may have changed, the database
 // after a deployment; "" if there is none.
 func SnapshotBeforeMigration(records []Deployment, id string) string {
-	return earliestSnapshot(after(records, id), func(d Deployment) bool { return d.Migration != nil && !d.Migration.NoChanges })
+	return earliestSnapshot(after(records, id), Deployment.migrated)
 }
 
 func earliestSnapshot(records []Deployment, matches func(Deployment) bool) string {
@@ -63,7 +63,10 @@ func RequiredSnapshots(records []Deployment) []string {
 	return slices.DeleteFunc(slices.Compact(required), func(name string) bool { return name == "" })
 }
 
-// MigratedAfter reports whether a migration ran after a deployment.
+// MigratedAfter reports whether a migration changed, or may have changed, the database after a deployment.
 func MigratedAfter(records []Deployment, id string) bool {
-	return slices.ContainsFunc(after(records, id), func(d Deployment) bool { return d.Migration != nil })
+	return slices.ContainsFunc(after(records, id), Deployment.migrated)
 }
+
+// migrated reports whether a migration of the deployment changed, or may have changed, the database.
+func (d Deployment) migrated() bool { return d.Migration != nil && !d.Migration.NoChanges }

@@ -62,6 +62,8 @@ func TestSnapshotAfter(t *testing.T) {
 	require.True(t, MigratedAfter(records, "3"))
 	require.False(t, MigratedAfter(records, "4"))
 	require.False(t, MigratedAfter(records, "unknown"))
+	unchanged := append([]Deployment{{ID: "5", Migration: &Migration{NoChanges: true}}}, records...)
+	require.False(t, MigratedAfter(unchanged, "4"), "a migration that had nothing to do changed nothing")
 }
 
 func TestRequiredSnapshots(t *testing.T) {

@@ -105,16 +105,16 @@ func (t *taskFailureReporter) report(ctx context.Context, o observation) {
 			continue
 		}
 		if !t.first(failed.cause.Message) {
-			t.log.note("task %s of %s also stopped: %s", failed.id(), o.name, failed.cause.Message)
+			t.log.note("%s task %s stopped: %s", o.role, failed.id(), failed.cause.Message)
 			continue
 		}
-		t.log.warn("task %s of %s stopped: %s", failed.id(), o.name, failed.cause.Message)
+		t.log.warn("%s task %s stopped: %s", o.role, failed.id(), failed.cause.Message)
 		if line := strings.Join(t.rollout.lastLogLines(ctx, o.role, arn, 1), ""); line != "" {
 			t.log.note("  last log line: %s", line)
 		}
 	}
 	if cause, failing := o.launchFailure(); failing && t.first(o.name+cause.Message) {
-		t.log.warn("%s cannot start tasks: %s; ECS keeps trying", o.name, cause.Message)
+		t.log.warn("%s cannot start tasks: %s; ECS keeps trying", o.role, cause.Message)
 	}
 }
 
@@ -144,7 +144,8 @@ func ecsReason(cause checks.Stop) string {
 }
 
 func (r *ecsRollout) explainWithoutTasks(o observation, message string) serviceFailure {
-	f := serviceFailure{verdict: message, hint: "run `deployer status --env " + r.env.Stack + " --only ecs_service,target_groups` for details"}
+	f := serviceFailure{verdict: message, hint: fmt.Sprintf("read why its tasks do not become healthy: `deployer logs --env %s --service %s --since 1h`",
+		r.env.Stack, o.role)}
 	if o.service == nil || o.supersededBy != "" {
 		return f
 	}

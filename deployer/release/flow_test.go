@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +18,10 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/blob"
+	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/probe"
 )
 
 // fakeStack is a fake Infrastructure for a deployment with the real phases and a fake registry. It records what is done, and every
@@ -147,20 +151,84 @@ func (p *fakeStack) phases(d *deployment) []phase {
 	return list
 }
 
+// unhealthy returns the error of probes that have one problem on both sides.
+func unhealthy(reason probe.Reason, ofApplication bool) error {
+	all := []probe.Result{{Side: probe.SideLoadBalancer}, {Side: probe.SideDomain}}
+	for i := range all {
+		all[i].Problem, all[i].OfApplication = &probe.Problem{Reason: reason, Message: "it is " + string(reason)}, ofApplication
+	}
+	return &probesError{failed: all, all: all, tries: 6}
+}
+
+// Another image helps only where the application may be the cause.
+func TestOutsideCauses(t *testing.T) {
+	const balancer, other = "203.0.113.7", "198.51.100.9"
+	result := func(side probe.Side, address string, reason probe.Reason, ofApplication bool) probe.Result {
+		r := probe.Result{Side: side, Address: address, DNS: []string{address}, OfApplication: ofApplication}
+		if reason != "" {
+			r.Problem = &probe.Problem{Reason: reason}
+		}
+		return r
+	}
+	for name, test := range map[string]struct {
+		balancer, domain probe.Result
+		want             string
+	}{
+		"the application": {
+			result(probe.SideLoadBalancer, balancer, probe.HTTPStatus, true), result(probe.SideDomain, balancer, probe.HTTPStatus, true), "",
+		},
+		"the application, now and then": {
+			result(probe.SideLoadBalancer, balancer, "", false), result(probe.SideDomain, balancer, probe.HTTPStatus, true), "",
+		},
+		"the application behind an expired certificate": {
+			result(probe.SideLoadBalancer, balancer, probe.CertificateExpired, true), result(probe.SideDomain, balancer, probe.CertificateExpired, true), "",
+		},
+		"the application, and no record": {
+			result(probe.SideLoadBalancer, balancer, probe.BodyNotHealthy, true), result(probe.SideDomain, "", probe.DNSNotFound, false), "",
+		},
+		"the certificate": {
+			result(probe.SideLoadBalancer, balancer, probe.CertificateExpired, false), result(probe.SideDomain, balancer, probe.CertificateExpired, false),
+			"the certificate",
+		},
+		"no record": {result(probe.SideLoadBalancer, balancer, "", false), result(probe.SideDomain, "", probe.DNSNotFound, false), "DNS"},
+		"another host": {
+			result(probe.SideLoadBalancer, balancer, "", false), result(probe.SideDomain, other, probe.HTTPStatus, true), "DNS, which names another host",
+		},
+		"the listener": {
+			result(probe.SideLoadBalancer, balancer, probe.PlainHTTP, false), result(probe.SideDomain, balancer, probe.ConnectionRefused, false),
+			"TLS at the load balancer and the connection to the load balancer",
+		},
+		"the web ACL": {
+			result(probe.SideLoadBalancer, balancer, probe.HTTPStatus, false), result(probe.SideDomain, balancer, probe.HTTPStatus, false),
+			"a rule of the listener or the web ACL",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := []probe.Result{test.balancer, test.domain}
+			err := &probesError{all: all, failed: list.Filter(all, func(r probe.Result) bool { return !r.OK() })}
+			require.Equal(t, test.want, err.outside())
+		})
+	}
+}
+
 var errBroken = errors.New("broken")
 
 // What a rollback does after each failure, in which order, and what it reports.
 func TestRollbackAfterFailure(t *testing.T) {
 	const untouched = "no service was changed: the previous version continues to serve"
-	const back = "rolled back: one (sha256:000000000000) runs again, the last image that was verified healthy"
+	const again = "rolled back: one (sha256:000000000000) runs again"
+	const back = again + " and answers: 4 probes of https://staging-api.hyperchonk.com succeeded; no migration changed the database"
 	const gone = "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account"
 	expired := &smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}
 	started := []string{Preflight, "provision 2", Migrate}
 	rolling := append(slices.Clone(started), "release 2", "watch 2")
 	putBack := []string{"code 1", "watch 1"}
+	afterHealth := append(append(slices.Clone(rolling), Health), putBack...)
 	for name, test := range map[string]struct {
-		fails  []string
-		cause  error
+		fails []string
+		cause error
+		// probes is the outcome of the probes after the rollback.
+		probes error
 		change func(*deployment)
 		play   fakeStack
 		phase  string
@@ -174,8 +242,35 @@ func TestRollbackAfterFailure(t *testing.T) {
 			fails: []string{"release 2"}, phase: Rollout, want: append(slices.Clone(rolling[:4]), putBack...), undone: back,
 		},
 		"the rollout": {fails: []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...), undone: back},
-		"the health": {
-			fails: []string{Health}, phase: Health, want: append(append(slices.Clone(rolling), Health), putBack...), undone: back,
+		"the health":  {fails: []string{Health}, cause: unhealthy(probe.HTTPStatus, true), phase: Health, want: afterHealth, undone: back},
+		"the health, and not after the rollback": {
+			fails: []string{Health}, cause: unhealthy(probe.HTTPStatus, true), probes: unhealthy(probe.HTTPStatus, true), phase: Health, want: afterHealth,
+			undone: again + " and does not answer either, so that the rollback does not cure this: it is HTTPStatus; no migration changed the database",
+		},
+		"the health, and unknown after the rollback": {
+			fails: []string{Health}, cause: unhealthy(probe.BodyNotHealthy, true), probes: errBroken, phase: Health, want: afterHealth,
+			undone: again + "; whether it answers is unknown: broken; no migration changed the database",
+		},
+		"the certificate": {
+			fails: []string{Health}, cause: unhealthy(probe.CertificateExpired, false), phase: Health, want: append(slices.Clone(rolling), Health),
+			undone: "nothing was rolled back, because another image would fail in the same way: the cause is the certificate, not the application; " +
+				"two (sha256:000000000000) runs",
+		},
+		"health that is not known": {
+			fails: []string{Health}, phase: Health, want: append(slices.Clone(rolling), Health),
+			undone: "two (sha256:000000000000) runs, and whether it answers is unknown; it was not rolled back",
+		},
+		"the rollout after a migration": {
+			change: func(d *deployment) { d.record.Migration = &history.Migration{} },
+			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...),
+			undone: again + " and answers: 4 probes of https://staging-api.hyperchonk.com succeeded; " +
+				"the database v3-backend-staging-db keeps the migrations since then, and no deployment took a snapshot before them",
+		},
+		"the rollout after a snapshot and a migration": {
+			change: func(d *deployment) { d.record.Migration, d.record.Snapshot = &history.Migration{}, "before" },
+			fails:  []string{"watch 2"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...),
+			undone: again + " and answers: 4 probes of https://staging-api.hyperchonk.com succeeded; " +
+				"the database v3-backend-staging-db keeps the migrations since then: its state before them is in the snapshot before",
 		},
 		"the credentials expire in the rollout": {
 			fails: []string{"watch 2"}, cause: fmt.Errorf("describe the services: %w", expired), phase: Rollout, want: rolling, undone: gone,
@@ -287,12 +382,15 @@ func TestRollbackAfterFailure(t *testing.T) {
 			if test.change != nil {
 				test.change(d)
 			}
+			d.probeHealth = func(context.Context, phaseLog, *environment.Environment) ([]probe.Result, error) {
+				return make([]probe.Result, 4), test.probes
+			}
 			err := d.runPhases(t.Context(), p.phases(d))
 			var failed *FailedError
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, test.phase, failed.Phase)
 			require.Equal(t, test.undone, failed.Rollback)
-			if test.cause != nil {
+			if expiry.IsError(test.cause) {
 				require.Contains(t, failed.Error(), "the credentials have expired: ")
 				require.Contains(t, hint.Of(failed), "run the same command again")
 			}
@@ -300,7 +398,7 @@ func TestRollbackAfterFailure(t *testing.T) {
 				return action == "wait until idle" && !slices.Contains(test.want, "wait until idle")
 			})
 			require.Equal(t, test.want, done)
-			require.Equal(t, test.undone == back, d.record.RolledBackTo != nil)
+			require.Equal(t, strings.HasPrefix(test.undone, again), d.record.RolledBackTo != nil)
 		})
 	}
 }

@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,9 +11,9 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/text"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -80,7 +79,7 @@ func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.E
 			return results, ctx.Err()
 		case attempt == env.Deployment.Health.Tries:
 			ExplainUnresolved(ctx, env, checks.Sources{AWS: d.deps.AWS, Network: d.deps.Network}, failed, d.image.Tag, d.deps.Clock)
-			return results, probeError(failed, attempt)
+			return results, &probesError{failed: failed, all: results, tries: attempt}
 		}
 		log.progress("try %d of %d: %s", attempt, env.Deployment.Health.Tries, failed[0].Problem.Message)
 		if err := d.deps.Clock.Wait(ctx, env.Deployment.Health.Interval); err != nil {
@@ -102,20 +101,74 @@ func warningsOf(results []probe.Result) []string {
 	return messages
 }
 
-// probeError lists each problem once, with the probes that have it.
-func probeError(failed []probe.Result, tries int) error {
+// probesError reports the probes that failed in the last of all tries.
+type probesError struct {
+	failed, all []probe.Result
+	tries       int
+}
+
+// Error lists each problem once, with the probes that have it.
+func (e *probesError) Error() string {
 	var messages []string
 	probes := map[string][]string{}
-	for _, r := range failed {
+	for _, r := range e.failed {
 		message := r.Problem.Message
 		if probes[message] == nil {
 			messages = append(messages, message)
 		}
 		probes[message] = append(probes[message], fmt.Sprintf("%s through the %s", r.URL, r.Side))
 	}
-	text := fmt.Sprintf("the probes still fail after %d tries", tries)
+	lines := fmt.Sprintf("the probes still fail after %d tries", e.tries)
 	for _, message := range messages {
-		text += "\n  " + message + "\n    " + strings.Join(probes[message], "\n    ")
+		lines += "\n  " + message + "\n    " + strings.Join(probes[message], "\n    ")
 	}
-	return hint.With(errors.New(text), failed[0].Problem.Hint)
+	return lines
+}
+
+// Hint returns that of the first problem.
+func (e *probesError) Hint() string { return e.failed[0].Problem.Hint }
+
+// outside returns what fails for every image, because it lies before the application: DNS, TLS, the connection, the load balancer. It
+// returns "" where the application may be the cause. What another address than the load balancer's responds, while that responds well, is not
+// the application's.
+func (e *probesError) outside() string {
+	var balancer []string
+	healthy := false
+	for _, r := range e.all {
+		if r.Side == probe.SideLoadBalancer {
+			balancer, healthy = r.DNS, healthy || r.OK()
+		}
+	}
+	elsewhere := func(r probe.Result) bool {
+		return healthy && r.Side == probe.SideDomain && !slices.Contains(balancer, r.Address)
+	}
+	var causes []string
+	for _, r := range e.failed {
+		if r.OfApplication && !elsewhere(r) {
+			return ""
+		}
+		cause := outsideCause(r.Problem.Reason)
+		if r.OfApplication {
+			cause = "DNS, which names another host"
+		}
+		if !slices.Contains(causes, cause) {
+			causes = append(causes, cause)
+		}
+	}
+	return text.Join(causes, "and")
+}
+
+// outsideCause returns what has the problem, where that is not the application.
+func outsideCause(reason probe.Reason) string {
+	switch {
+	case reason == probe.DNSNotFound || reason == probe.DNSFailed:
+		return "DNS"
+	case reason.IsCertificate():
+		return "the certificate"
+	case reason == probe.PlainHTTP || reason == probe.TLSFailed:
+		return "TLS at the load balancer"
+	case reason == probe.HTTPStatus:
+		return "a rule of the listener or the web ACL"
+	}
+	return "the connection to the load balancer"
 }

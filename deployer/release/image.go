@@ -142,6 +142,10 @@ func newestTagsHint(ctx context.Context, client ecrimage.Client, env *environmen
 	case len(details) == 0:
 		return "the repository is empty: push an image first"
 	}
+	details = list.Filter(details, func(detail types.ImageDetail) bool { return !isRunningTag(preferredTag(detail.ImageTags)) })
+	if len(details) == 0 {
+		return "the repository has no tag but those that the deployer sets: push an image first"
+	}
 	slices.SortStableFunc(details, func(a, b types.ImageDetail) int {
 		return aws.ToTime(b.ImagePushedAt).Compare(aws.ToTime(a.ImagePushedAt))
 	})
@@ -172,10 +176,20 @@ func listImages(
 // preferredTag returns a tag that does not move from image to image, where there is one.
 func preferredTag(tags []string) string {
 	sorted := slices.Sorted(slices.Values(tags))
-	if i := slices.IndexFunc(sorted, func(tag string) bool { return !isMoving(tag) }); i >= 0 {
-		return sorted[i]
+	for _, unwanted := range []func(string) bool{isMoving, isRunningTag} {
+		if i := slices.IndexFunc(sorted, func(tag string) bool { return !unwanted(tag) }); i >= 0 {
+			return sorted[i]
+		}
 	}
 	return slices.Max(append(sorted, ""))
+}
+
+// releaseTag returns the tag that names an image of a deployment: the recorded one, unless that moves and the registry has one that does not.
+func releaseTag(recorded, registered string) string {
+	if recorded == "" || isMoving(recorded) && tagPattern.MatchString(registered) && !isMoving(registered) {
+		return registered
+	}
+	return recorded
 }
 
 // isMoving reports whether a tag moves from image to image: latest, <env>-latest, and those that tagRunningImage sets.

@@ -92,9 +92,23 @@ func TestFindImageReadsIndex(t *testing.T) {
 }
 
 func TestFindImageListsNewestTags(t *testing.T) {
-	_, err := FindImage(t.Context(), fakeRegistry{images: []types.ImageDetail{image(1, "old"), image(3, "latest", "newest", "running-staging"), image(2, "newer"), image(4, "dev-latest")}}, staging(t), "gone")
+	_, err := FindImage(t.Context(), fakeRegistry{images: []types.ImageDetail{image(1, "old"), image(3, "latest", "newest", "running-staging"), image(2, "newer"), image(4, "dev-latest", "previous-staging"), image(5, "previous-development"), image(6, "running-qa")}}, staging(t), "gone")
 	require.EqualError(t, err, "the image balancer-api:gone does not exist")
 	require.Equal(t, "the newest tags are dev-latest, newest, newer, old", hint.Of(err))
+}
+
+// A deployment is named by a tag that still names its image, where there is one.
+func TestReleaseTag(t *testing.T) {
+	for name, test := range map[string]struct{ recorded, registered, want string }{
+		"a permanent tag":              {"1.0.0", "1.0.0-rc1", "1.0.0"},
+		"a moving tag":                 {"staging-latest", "1.0.0", "1.0.0"},
+		"no other than a moving tag":   {"staging-latest", "sha256:012345678901", "staging-latest"},
+		"moving tags":                  {"staging-latest", "dev-latest", "staging-latest"},
+		"no recorded tag":              {"", "1.0.0", "1.0.0"},
+		"a tag that the deployer sets": {"staging-latest", "running-staging", "staging-latest"},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, releaseTag(test.recorded, test.registered)) })
+	}
 }
 
 func TestValidImage(t *testing.T) {

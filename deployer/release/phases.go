@@ -186,6 +186,9 @@ func (d *deployment) provision(ctx context.Context, log phaseLog) (string, error
 	return d.updateSummary(update, log), err
 }
 
+// unchanged is the summary of an update that had nothing to do.
+const unchanged = "nothing to change"
+
 // updateSummary records an update, reports its warnings, and returns its summary.
 func (d *deployment) updateSummary(update Update, log phaseLog) string {
 	d.record.EngineSeconds += update.Took.Seconds()
@@ -194,7 +197,7 @@ func (d *deployment) updateSummary(update Update, log phaseLog) string {
 		d.warn(log, warning)
 	}
 	if update.Changed == 0 {
-		return "nothing to change"
+		return unchanged
 	}
 	return text.Plural(update.Changed, "resource", "") + " changed"
 }
@@ -247,7 +250,21 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 		}
 		return "", err
 	}
+	if n := d.restarted(); n > 0 {
+		summary = strings.TrimPrefix(summary+", ", unchanged+", ") + text.Plural(n, "service", "") + " restarted"
+	}
 	return fmt.Sprintf("%s; every task runs %s", summary, awsx.ShortDigest(d.image.Digest)), nil
+}
+
+// restarted returns how many services were restarted.
+func (d *deployment) restarted() int {
+	switch {
+	case !d.request.Restart:
+		return 0
+	case d.request.RestartOnly != "":
+		return 1
+	}
+	return len(d.deps.Env.Services.List())
 }
 
 // refreshServices deploys the services again where the state has the image and ECS, which rolled an earlier failure back, does not.
@@ -269,16 +286,20 @@ func (d *deployment) newECSWatcher(ctx context.Context, env *environment.Environ
 
 func (d *deployment) health(ctx context.Context, log phaseLog) (string, error) {
 	env := d.deployedEnvironment()
-	results, err := d.probe(ctx, log, env)
-	d.record.Health = results
+	results, err := d.probeHealth(ctx, log, env)
+	if d.servicesChanged {
+		d.record.Health = results
+	}
 	if err != nil {
 		return "", err
 	}
-	// Without a rollout, the probes may have reached another image.
-	if d.record.Verified = d.servicesChanged; d.servicesChanged {
-		d.tagRunningImage(ctx, log)
+	succeeded := fmt.Sprintf("%d probes of %s succeeded", len(results), env.URL())
+	if !d.servicesChanged { // they are no evidence for this image
+		return succeeded + ", with what ran before", nil
 	}
-	return fmt.Sprintf("%d probes of %s succeeded", len(results), env.URL()), nil
+	d.record.Verified = true
+	d.tagRunningImage(ctx, log)
+	return succeeded, nil
 }
 
 func (d *deployment) validate(ctx context.Context, log phaseLog) (string, error) {

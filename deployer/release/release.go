@@ -116,7 +116,8 @@ type deployment struct {
 	// images is the registry. newWatcher is called before the services are changed.
 	images     ecrimage.Client
 	newWatcher func(context.Context, *environment.Environment, *Image) (rolloutWatcher, error)
-	// readServices reads the services as they are now. changed counts the resources that the engine has changed so far.
+	// probeHealth probes an environment. readServices reads the services as they are now. changed counts the resources that the engine has changed so far.
+	probeHealth  func(context.Context, phaseLog, *environment.Environment) ([]probe.Result, error)
 	readServices func(context.Context) ([]serviceState, error)
 	changed      int
 }
@@ -144,7 +145,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: requestedImage(request.Tag),
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
-	d.newWatcher = d.newECSWatcher
+	d.newWatcher, d.probeHealth = d.newECSWatcher, d.probe
 	d.readServices = func(ctx context.Context) ([]serviceState, error) {
 		return readServiceStates(ctx, ecs.NewFromConfig(deps.AWS), deps.Env)
 	}
@@ -255,10 +256,10 @@ func (d *deployment) changedAnything() bool {
 func (d *deployment) runPhase(ctx context.Context, p phase) error {
 	log := d.phaseLog(p.name)
 	started, start := d.deps.Clock.Now(), readClock(d.deps.Clock)
-	log.report(Event{Time: started, Kind: PhaseStarted, Phase: p.name})
 	result := history.Phase{Name: p.name, Outcome: history.Skipped, Message: p.skipReason}
 	var err error
 	if p.skipReason == "" {
+		log.report(Event{Time: started, Kind: PhaseStarted, Phase: p.name})
 		d.saveStarted(ctx, log)
 		result.Outcome = history.Succeeded
 		if result.Message, err = p.run(ctx, log); err != nil {
@@ -272,7 +273,9 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 	result.Seconds = took.Seconds()
 	d.record.Phases = append(d.record.Phases, result)
 	d.timings.add(p.name, readClock(d.deps.Clock).sub(start))
-	log.ended(result.Outcome, result.Message, took)
+	if !d.request.DryRun || p.name == Preflight { // a dry run has no other phase
+		log.ended(result.Outcome, result.Message, took)
+	}
 	return err
 }
 

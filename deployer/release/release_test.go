@@ -14,6 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/blob"
+	"github.com/balancer/v3-backend-infra/probe"
 )
 
 // newTestDeployment returns a deployment that acts on nothing.
@@ -21,6 +22,9 @@ func newTestDeployment(t *testing.T) *deployment {
 	return &deployment{
 		deps:   Deps{Env: staging(t), Clock: clock.Real(), Report: func(Event) {}, Records: history.Store{Files: blob.Dir(t.TempDir())}},
 		record: history.Deployment{ID: "20260101-000000-aaaa", Stack: "staging", Outcome: history.Running},
+		probeHealth: func(context.Context, phaseLog, *environment.Environment) ([]probe.Result, error) {
+			return make([]probe.Result, 4), nil
+		},
 		readServices: func(context.Context) ([]serviceState, error) {
 			return []serviceState{{role: environment.API, running: 1, desired: 1}}, nil
 		},

@@ -9,6 +9,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // rollbackPhase is how an automatic rollback is reported: like a phase.
@@ -19,6 +20,8 @@ const rollbackPhase = "rollback"
 func (d *deployment) rollback(ctx context.Context, failedPhase string, cause error) (string, error) {
 	setting, skipped := d.deps.Env.Deployment.Rollback, d.request.SkipPhases
 	var expired *ExpiredError
+	var probes *probesError
+	isProbe := errors.As(cause, &probes)
 	switch {
 	case failedPhase == Validate && skipped[Rollout] != "":
 		return "nothing was rolled out, so there is nothing to roll back", nil
@@ -33,12 +36,19 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	case errors.As(cause, &expired):
 		return "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account" +
 			d.snapshotNote(ctx), nil
+	case failedPhase == Health && !isProbe:
+		return d.imageRuns() + ", and whether it answers is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
+	case failedPhase == Health && probes.outside() != "":
+		return fmt.Sprintf("nothing was rolled back, because another image would fail in the same way: the cause is %s, not the application; %s",
+			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx), nil
 	case d.request.Restart && !d.changedCode(ctx):
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
 	case setting != environment.RollbackAutomatic && failedPhase == Migrate:
 		return fmt.Sprintf("the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is %s; "+
 			"`deployer rollback --env %s` redeploys the last image that was verified healthy",
 			setting, d.deps.Env.Stack) + d.snapshotNote(ctx), nil
+	case setting != environment.RollbackAutomatic && d.isFirst(ctx):
+		return "nothing was rolled back: this is the first deployment" + d.servesNote(ctx), nil
 	case setting != environment.RollbackAutomatic:
 		return fmt.Sprintf("it was not rolled back: deployment.rollback is %s; ECS itself returns to the previous revision, "+
 			"where there is one, while the stack names the new image: "+
@@ -47,7 +57,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	}
 	last, code, err := d.lastVerifiedImage(ctx)
 	if err != nil {
-		return "nothing was rolled back: " + err.Error() + d.snapshotNote(ctx), err
+		return "nothing was rolled back: " + err.Error() + d.servesNote(ctx) + d.snapshotNote(ctx), err
 	}
 	log, start := d.phaseLog(rollbackPhase), d.deps.Clock.Now()
 	log.report(Event{Time: start, Kind: PhaseStarted, Phase: log.phase, Message: "rolling back to " + last.Tag})
@@ -60,10 +70,67 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 			"`deployer rollback --env %[3]s --to TAG` or `deployer up --env %[3]s --code-only --image-tag TAG`",
 			last.Tag, err, d.deps.Env.Stack) + d.snapshotNote(ctx), err
 	}
-	runs := fmt.Sprintf("%s (%s) runs again", last.Tag, awsx.ShortDigest(last.Digest))
-	log.ended(history.Succeeded, runs, took)
 	d.record.RolledBackTo = &last.Image
-	return "rolled back: " + runs + ", the last image that was verified healthy" + d.snapshotNote(ctx), nil
+	runs := fmt.Sprintf("%s (%s) runs again", last.Tag, awsx.ShortDigest(last.Digest))
+	answer, outcome := d.probeRolledBack(ctx, log, d.infra.Deployed(code))
+	log.ended(outcome, runs+answer, d.deps.Clock.Now().Sub(start))
+	return "rolled back: " + runs + answer + d.databaseNote(ctx), nil
+}
+
+// isFirst reports whether no earlier image was verified healthy.
+func (d *deployment) isFirst(ctx context.Context) bool {
+	records, err := d.records(ctx)
+	return err == nil && history.LastVerified(records) == nil
+}
+
+// servesNote returns that nothing serves, as the end of a sentence; "" where something does, or it is unknown.
+func (d *deployment) servesNote(ctx context.Context) string {
+	states, err := d.currentServices(ctx)
+	api := list.Find(states, func(s serviceState) bool { return s.role == environment.API })
+	if err != nil || api == nil || api.running > 0 {
+		return ""
+	}
+	return fmt.Sprintf("; api has 0 of %d tasks running, so nothing serves", api.desired)
+}
+
+// imageRuns returns that the new image runs.
+func (d *deployment) imageRuns() string {
+	return fmt.Sprintf("%s (%s) runs", d.image.Tag, awsx.ShortDigest(d.image.Digest))
+}
+
+// probeRolledBack probes the environment after a rollback, and returns whether it answers, as the end of a sentence, and the outcome of the
+// rollback.
+func (d *deployment) probeRolledBack(ctx context.Context, log phaseLog, env *environment.Environment) (string, history.Outcome) {
+	results, err := d.probeHealth(ctx, log, env)
+	var probes *probesError
+	switch {
+	case err == nil:
+		return fmt.Sprintf(" and answers: %d probes of %s succeeded", len(results), env.URL()), history.Succeeded
+	case ctx.Err() != nil:
+		return "; whether it answers was not checked: " + context.Cause(ctx).Error(), history.Interrupted
+	case errors.As(err, &probes):
+		return " and does not answer either, so that the rollback does not cure this: " + probes.failed[0].Problem.Message, history.Failed
+	}
+	return "; whether it answers is unknown: " + err.Error(), history.Failed
+}
+
+// databaseNote returns what a rollback of the code leaves in the database: the migrations since the last verified deployment.
+func (d *deployment) databaseNote(ctx context.Context) string {
+	records, err := d.records(ctx)
+	verified := history.LastVerified(records)
+	earlier := err == nil && verified != nil && history.MigratedAfter(records, verified.ID)
+	if m := d.record.Migration; !earlier && (m == nil || m.NoChanges) {
+		return "; no migration changed the database"
+	}
+	note := fmt.Sprintf("; the database %s keeps the migrations since then", d.deps.Env.DatabaseIdentifier())
+	snapshot := d.record.Snapshot
+	if verified != nil {
+		snapshot = cmp.Or(history.SnapshotBeforeMigration(records, verified.ID), snapshot)
+	}
+	if snapshot == "" {
+		return note + ", and no deployment took a snapshot before them"
+	}
+	return note + ": its state before them is in the snapshot " + snapshot
 }
 
 // snapshotNote names the snapshot from before the first migration since the last verified deployment: a database is never restored
@@ -99,7 +166,7 @@ func (d *deployment) lastVerifiedImage(ctx context.Context) (*Image, *environmen
 	if err != nil {
 		return nil, nil, fmt.Errorf("the last verified image %s (%s) cannot be used: %w", verified.Image.Tag, awsx.ShortDigest(verified.Image.Digest), err)
 	}
-	image.Tag = verified.Image.Tag
+	image.Tag = releaseTag(verified.Image.Tag, image.Tag)
 	if verified.Image.Digest == d.image.Digest {
 		return image, d.codeOf(verified), nil
 	}

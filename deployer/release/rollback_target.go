@@ -146,6 +146,9 @@ func (r rollbackResolver) byDeployment(ctx context.Context, id string) (*Image, 
 		return nil, hint.With(fmt.Errorf("no record of %s has the ID %s", r.env.Name, id), "list them with `deployer history --env "+r.env.Stack+"`")
 	case record.Image.Digest == "":
 		return nil, fmt.Errorf("the deployment %s ended before its image was resolved", id)
+	case !record.Verified && !record.RolledOut():
+		return nil, hint.With(fmt.Errorf("the deployment %s never rolled out %s", id, record.Image.Tag),
+			"give a deployment that did, as `deployer history --env "+r.env.Stack+"` lists them, or the image itself")
 	default:
 		return r.imageOf(ctx, *record)
 	}
@@ -155,7 +158,7 @@ func (r rollbackResolver) byDeployment(ctx context.Context, id string) (*Image, 
 func (r rollbackResolver) imageOf(ctx context.Context, d history.Deployment) (*Image, error) {
 	image, err := r.find(ctx, d.Image.Digest, fmt.Sprintf("the image %s of the deployment %s", d.Image.Tag, d.ID))
 	if err == nil {
-		image.Tag = cmp.Or(d.Image.Tag, image.Tag)
+		image.Tag = releaseTag(d.Image.Tag, image.Tag)
 	}
 	return image, err
 }

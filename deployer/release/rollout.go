@@ -237,7 +237,11 @@ func (r *ecsRollout) stopDeployment(ctx context.Context, o observation, log phas
 	_, err := r.ecs.StopServiceDeployment(ctx, &ecs.StopServiceDeploymentInput{
 		ServiceDeploymentArn: arn, StopType: types.StopServiceDeploymentStopTypeRollback,
 	})
-	if err != nil {
+	var ended *types.ConflictException
+	switch {
+	case errors.As(err, &ended): // by itself, meanwhile
+		return
+	case err != nil:
 		log.note("the deployment of %s could not be stopped early, ECS's circuit breaker will end it: %v", o.name, err)
 		return
 	}

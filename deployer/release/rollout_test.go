@@ -79,7 +79,7 @@ func TestBackoff(t *testing.T) {
 		seconds(2), seconds(3), seconds(4.5), seconds(6.75), seconds(10.125), maxPause, maxPause, maxPause, maxPause,
 		seconds(2), seconds(3), seconds(4.5),
 	}, e.waits)
-	require.Contains(t, logged(), "still waiting, nothing has changed for 1m11s: api 0/1 running, 1 pending, 1 old; worker")
+	require.Contains(t, logged(), "still waiting, nothing has changed for 1m11s: api 0 of 1 new running, 1 pending, 1 old still serving; worker")
 }
 
 // Stopped tasks are read when a counter shows that one was lost, and each is described until it has stopped.
@@ -109,9 +109,8 @@ func TestStoppedTasksAreReadWhenOneIsLost(t *testing.T) {
     first
     no such module`)
 	require.Contains(t, hint.Of(err), "the application exited with an error: check its last log lines: `")
-	require.Equal(t, "task a of "+api+" stopped: exit code 1 (application error)\n  last log line: no such module\ntask b of "+api+
-		" also stopped: exit code 1 (application error)\ntask c of "+api+" also stopped: exit code 1 (application error)\nthe deployment of "+
-		api+" is stopped, because it cannot succeed", logged())
+	require.Equal(t, "api task a stopped: exit code 1 (application error)\n  last log line: no such module\n"+
+		"api task b stopped: exit code 1 (application error)\napi task c stopped: exit code 1 (application error)\nthe deployment of "+api+" is stopped, because it cannot succeed", logged())
 	require.NotContains(t, strings.Join(e.calls[2], " "), "ListTasks", "nothing was lost since the previous poll")
 	require.Equal(t, []string{clusterARN + "service-deployment/c/" + api + "/2"}, e.stopped)
 }
@@ -211,7 +210,7 @@ func TestStopDeploymentRefused(t *testing.T) {
 	e.errors["StopServiceDeployment"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
 	log, logged := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "not finished after 15m0s: api 0/1 running, 1 pending, 1 old")
+	require.ErrorContains(t, err, "not finished after 15m0s: api 0 of 1 new running, 1 pending, 1 old still serving")
 	require.Contains(t, logged(), "could not be stopped early, ECS's circuit breaker will end it: ")
 	require.Less(t, e.now.Sub(deployedAt), 16*time.Minute)
 }

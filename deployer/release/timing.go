@@ -110,13 +110,6 @@ func (t phaseTimings) candidates(env *environment.Environment, d history.Deploym
 		}
 		list = append(list, c)
 	}
-	if d.Migration != nil && d.Migration.NoChanges {
-		if d.Snapshot != "" {
-			add("--skip backup,migrate", "this image had no pending migration, so the database could not change", Backup, Migrate)
-		} else {
-			add("--skip migrate", "this image had no pending migration", Migrate)
-		}
-	}
 	if d.Snapshot != "" && !env.Protected && env.Database.BackupDays > 0 {
 		add("deployment.backup: none", "RDS can restore to any second of the last days, and "+env.Name+" is not protected", Backup)
 	}

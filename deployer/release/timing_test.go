@@ -43,14 +43,8 @@ func TestSaving(t *testing.T) {
 		"it was of code alone": {
 			phases: map[string]span{Provision: took(100)}, whole: 300, d: history.Deployment{Kind: history.CodeOnly, Phases: done(Provision)},
 		},
-		"no migration": {
+		"a migration that had nothing to do, which no one knows beforehand": {
 			phases: map[string]span{Migrate: took(40)}, whole: 200, d: history.Deployment{Kind: history.CodeOnly, Migration: nothing},
-			want: &history.Saving{Setting: "--skip migrate", Seconds: 40, Why: "this image had no pending migration"},
-		},
-		"no migration, and a snapshot for it, where the environment is protected": {
-			phases: map[string]span{Migrate: took(40), Backup: took(200)}, whole: 400, protected: true,
-			d:    history.Deployment{Kind: history.CodeOnly, Migration: nothing, Snapshot: "s"},
-			want: &history.Saving{Setting: "--skip backup,migrate", Seconds: 240, Why: "this image had no pending migration, so the database could not change"},
 		},
 		"a snapshot where nothing is protected": {
 			phases: map[string]span{Backup: took(200)}, whole: 400, d: history.Deployment{Snapshot: "s", Migration: &history.Migration{}},
@@ -58,12 +52,12 @@ func TestSaving(t *testing.T) {
 		},
 		"a snapshot in a protected environment":  {phases: map[string]span{Backup: took(200)}, whole: 400, protected: true, d: history.Deployment{Snapshot: "s"}},
 		"a snapshot is all the backup there is":  {phases: map[string]span{Backup: took(200)}, whole: 400, unsaved: true, d: history.Deployment{Snapshot: "s"}},
-		"too little of the whole to be worth it": {phases: map[string]span{Migrate: took(40)}, whole: 500, d: history.Deployment{Migration: nothing}},
-		"too little to be worth it":              {phases: map[string]span{Migrate: took(9)}, whole: 60, d: history.Deployment{Migration: nothing}},
+		"too little of the whole to be worth it": {phases: map[string]span{Backup: took(40)}, whole: 500, d: history.Deployment{Snapshot: "s"}},
+		"too little to be worth it":              {phases: map[string]span{Backup: took(9)}, whole: 60, d: history.Deployment{Snapshot: "s"}},
 		"too little on the machine's clock alone": {
-			phases: map[string]span{Migrate: {elapsed: time.Second, waited: time.Second, requested: time.Minute}}, whole: 60,
-			d:    history.Deployment{Migration: nothing},
-			want: &history.Saving{Setting: "--skip migrate", Seconds: 1, Why: "this image had no pending migration"},
+			phases: map[string]span{Backup: {elapsed: time.Second, waited: time.Second, requested: time.Minute}}, whole: 60,
+			d:    history.Deployment{Snapshot: "s"},
+			want: &history.Saving{Setting: "deployment.backup: none", Seconds: 1, Why: "RDS can restore to any second of the last days, and staging is not protected"},
 		},
 		"half of a pause between two tries": {
 			phases: map[string]span{Health: {elapsed: 61 * time.Second, waited: time.Minute, requested: time.Minute}}, whole: 100,

@@ -200,12 +200,12 @@ func (o observation) progressText() string {
 			old += d.RunningCount
 		}
 	}
-	progress := fmt.Sprintf("%d/%d running", current.RunningCount, o.service.DesiredCount)
+	progress := fmt.Sprintf("%d of %d new running", current.RunningCount, o.service.DesiredCount)
 	for _, count := range []struct {
 		n    int
 		text string
 	}{
-		{int(current.PendingCount), "pending"}, {int(old), "old"}, {o.countTargets(elbtypes.TargetHealthStateEnumDraining), "draining"},
+		{int(current.PendingCount), "pending"}, {int(old), "old still serving"}, {o.countTargets(elbtypes.TargetHealthStateEnumDraining), "draining"},
 		{len(o.failedTasks()), "stopped"},
 	} {
 		if count.n > 0 {

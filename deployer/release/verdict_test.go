@@ -118,7 +118,7 @@ func TestEvaluate(t *testing.T) {
 		},
 		"several exit codes may be several causes": {
 			deployment: going, desired: 1, targets: targets(), tasks: []types.Task{exited(1), exited(2), exited(1)},
-			want: verdict{rollingOut, "api 0/1 running, 3 stopped"},
+			want: verdict{rollingOut, "api 0 of 1 new running, 3 stopped"},
 		},
 		"begun, but the service deployment does not show yet": {
 			desired: 1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy), beginning: true,
@@ -126,7 +126,7 @@ func TestEvaluate(t *testing.T) {
 		},
 		"under way": {
 			deployment: going, desired: 2, tasks: []types.Task{running(newDigest), running(oldDigest), running(oldDigest)},
-			targets: targets(healthy, unhealthy, draining), want: verdict{rollingOut, "api 1/2 running, 1 pending, 2 old, 1 draining, 1 healthy (unhealthy)"},
+			targets: targets(healthy, unhealthy, draining), want: verdict{rollingOut, "api 1 of 2 new running, 1 pending, 2 old still serving, 1 draining, 1 healthy (unhealthy)"},
 			rollouts: []types.Deployment{
 				{Id: aws.String("ecs-svc/2"), Status: aws.String("PRIMARY"), RunningCount: 1, PendingCount: 1},
 				{Id: aws.String("ecs-svc/1"), Status: aws.String("ACTIVE"), RunningCount: 2},
@@ -155,7 +155,7 @@ func TestEvaluate(t *testing.T) {
 		},
 		"a scheduler goes through 0": {
 			deployment: going, desired: 1, tasks: []types.Task{leaving(running(oldDigest))},
-			want: verdict{rollingOut, "api 0/1 running"},
+			want: verdict{rollingOut, "api 0 of 1 new running"},
 		},
 		"autoscaling wants more in the meantime": {
 			deployment: succeeded, desired: 4, tasks: []types.Task{running(newDigest), running(newDigest)}, targets: targets(healthy, healthy),
@@ -175,11 +175,11 @@ func TestEvaluate(t *testing.T) {
 		},
 		"a slow start is no permanent failure": {
 			deployment: going, desired: 1, tasks: []types.Task{replaced(), replaced(), replaced()},
-			want: verdict{rollingOut, "api 0/1 running, 3 stopped"},
+			want: verdict{rollingOut, "api 0 of 1 new running, 3 stopped"},
 		},
 		"one failure may heal": {
 			deployment: going, desired: 1, tasks: []types.Task{pullFailure(deployedAt.Add(time.Second))}, targets: targets(),
-			want: verdict{rollingOut, "api 0/1 running, 1 stopped"},
+			want: verdict{rollingOut, "api 0 of 1 new running, 1 stopped"},
 		},
 		"the same failure again does not": {
 			deployment: going, desired: 1, targets: targets(),
@@ -189,7 +189,7 @@ func TestEvaluate(t *testing.T) {
 		"failures of an earlier deployment do not count": {
 			deployment: going, desired: 1, targets: targets(),
 			tasks: []types.Task{pullFailure(deployedAt.Add(-time.Hour)), pullFailure(deployedAt.Add(-time.Minute))},
-			want:  verdict{rollingOut, "api 0/1 running"},
+			want:  verdict{rollingOut, "api 0 of 1 new running"},
 		},
 	}
 	for name, test := range tests {

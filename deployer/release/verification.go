@@ -14,7 +14,6 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
-	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -76,8 +75,9 @@ func imageName(image *Image) string {
 
 // ImageChange describes a change of the image for the question that precedes it.
 type ImageChange struct {
-	// Name names the new image by its digest, as Request.Tag, and New in words; "" where the image stays the same.
-	Name string
+	// Name names the new image by its digest, as Request.Tag, and New in words; Reference is repository@digest. They are "" where the image
+	// stays the same.
+	Name, Reference string
 	// Running is what runs now, in words.
 	New, Running string
 }
@@ -85,7 +85,7 @@ type ImageChange struct {
 // DescribeChange resolves an image, and describes it and what runs. The name is a tag, a digest or TAG@DIGEST; "" is the running image.
 func DescribeChange(ctx context.Context, cfg aws.Config, env *environment.Environment, name string) (ImageChange, error) {
 	images := ecr.NewFromConfig(cfg)
-	change := ImageChange{Running: describeRunning(ctx, cfg, env, images)}
+	change := ImageChange{Running: DescribeRunning(ctx, cfg, env)}
 	if name == "" {
 		return change, nil
 	}
@@ -93,12 +93,13 @@ func DescribeChange(ctx context.Context, cfg aws.Config, env *environment.Enviro
 	if err != nil {
 		return ImageChange{}, err
 	}
-	change.Name, change.New = imageName(image), image.Tag+" ("+image.Digest+")"
+	change.Name, change.Reference, change.New = imageName(image), image.Reference, image.Tag+" ("+image.Digest+")"
 	return change, nil
 }
 
-// describeRunning returns what runs, as the end of a sentence about the environment.
-func describeRunning(ctx context.Context, cfg aws.Config, env *environment.Environment, images ecrimage.Client) string {
+// DescribeRunning returns what runs, as the end of a sentence about the environment.
+func DescribeRunning(ctx context.Context, cfg aws.Config, env *environment.Environment) string {
+	images := ecr.NewFromConfig(cfg)
 	running, err := RunningImages(ctx, ecs.NewFromConfig(cfg), env)
 	if err != nil {
 		return "what it runs could not be read: " + err.Error()

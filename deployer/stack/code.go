@@ -78,12 +78,18 @@ type codeUpdate struct {
 	message string
 }
 
-// updateCode deploys code. The program declares what the state holds, so that nothing else can change; the targets are a
+// A preparedUpdate is an update of code, and the environment as it leaves it.
+type preparedUpdate struct {
+	engine.Update
+	env *environment.Environment
+}
+
+// newCodeUpdate prepares an update of code. The program declares what the state holds, so that nothing else can change; the targets are a
 // second guard.
-func (s *Stack) updateCode(ctx context.Context, r codeUpdate, progress release.ProgressFunc) (release.Update, error) {
+func (s *Stack) newCodeUpdate(ctx context.Context, r codeUpdate) (preparedUpdate, error) {
 	replay, err := s.replayed(ctx)
 	if err != nil {
-		return release.Update{}, err
+		return preparedUpdate{}, err
 	}
 	if r.refresh || s.refresh {
 		s.unrefreshed = replay
@@ -105,7 +111,7 @@ func (s *Stack) updateCode(ctx context.Context, r codeUpdate, progress release.P
 	if !r.migrationOnly {
 		described, err := env.Encode()
 		if err != nil {
-			return release.Update{}, err
+			return preparedUpdate{}, err
 		}
 		outputs = map[string]any{infra.OutputImage: r.image, infra.OutputEnvironment: described}
 	}
@@ -117,12 +123,21 @@ func (s *Stack) updateCode(ctx context.Context, r codeUpdate, progress release.P
 	}
 	targets = append(targets, state.PendingDeletions(func(urn string) bool { return slices.Contains(targets, urn) })...)
 	slices.Sort(targets)
-	done, err := s.update(ctx, engine.Update{
+	return preparedUpdate{engine.Update{
 		Program: replay.Program(infra.DeclareProvider(env, s.endpointURL), edit, outputs), Message: r.message,
 		Targets: slices.Compact(targets), Refresh: r.refresh,
-	}, progress, nil)
+	}, env}, nil
+}
+
+// updateCode deploys code.
+func (s *Stack) updateCode(ctx context.Context, r codeUpdate, progress release.ProgressFunc) (release.Update, error) {
+	update, err := s.newCodeUpdate(ctx, r)
+	if err != nil {
+		return release.Update{}, err
+	}
+	done, err := s.update(ctx, update.Update, progress, nil)
 	if err == nil && !r.migrationOnly {
-		s.recorded, s.deployed, s.unrefreshed = r.image, env, nil
+		s.recorded, s.deployed, s.unrefreshed = r.image, update.env, nil
 	}
 	return done, err
 }

@@ -166,19 +166,19 @@ func (o *Opener) Open(ctx context.Context, t *target.Target, mode Mode, scope Sc
 }
 
 // OpenToPreview opens the stack of the target's environment for previews only, until discard is called. An empty one stands for a
-// stack that does not exist.
-func (o *Opener) OpenToPreview(ctx context.Context, t *target.Target) (opened *Stack, discard func(), err error) {
+// stack that does not exist; of one whose state is missing only in the mode CreateEmpty.
+func (o *Opener) OpenToPreview(ctx context.Context, t *target.Target, mode Mode, scope Scope) (opened *Stack, discard func(), err error) {
 	handle, discard, err := o.HandleToPreview(ctx, t)
 	if err != nil {
 		return nil, nil, err
 	}
 	if isEmpty(handle.Current()) {
-		if err := o.checkStateNotMissing(ctx, t, MustExist, "the backend does not know it"); err != nil {
+		if err := o.checkStateNotMissing(ctx, t, mode, "the backend does not know it"); err != nil {
 			discard()
 			return nil, nil, err
 		}
 	}
-	return o.stackOf(handle, t, Scope{}), discard, nil
+	return o.stackOf(handle, t, scope), discard, nil
 }
 
 // CheckComponents returns an error where components cannot be deployed while the rest of the stack does not change. It creates

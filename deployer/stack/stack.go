@@ -83,8 +83,13 @@ func (s *Stack) RefreshFirst() { s.refresh = true }
 
 // program returns the environment's program with an image for the tasks and one for the stack's output.
 func (s *Stack) program(image, recorded string) pulumi.RunFunc {
+	return s.programWith(image, image, recorded)
+}
+
+// programWith returns the environment's program, whose migration may have another image than the services.
+func (s *Stack) programWith(image, migration, recorded string) pulumi.RunFunc {
 	return infra.Deploy(s.env, infra.Release{
-		Image: image, RecordedImage: recorded, RecordedEnvironment: s.deployed, DatabaseVersion: databaseVersion(s.handle.Current()), FinalSnapshot: finalSnapshot(s.handle.Current()), EndpointURL: s.endpointURL,
+		Image: image, MigrationImage: migration, RecordedImage: recorded, RecordedEnvironment: s.deployed, DatabaseVersion: databaseVersion(s.handle.Current()), FinalSnapshot: finalSnapshot(s.handle.Current()), EndpointURL: s.endpointURL,
 	})
 }
 
@@ -97,13 +102,38 @@ func PlaceholderImage(env *environment.Environment) string {
 	return env.ImageReference("sha256:" + emptyDigest)
 }
 
-// Preview returns what a full deployment of an image would change.
+// Preview returns what a full deployment of an image would change. Without an image, it is the one that runs, and the migration keeps its own:
+// a deployment that was not rolled out has migrated with another image, which is no change that waits.
 func (s *Stack) Preview(ctx context.Context, image string, refresh bool, report func(engine.Event)) (engine.Plan, error) {
-	plan, err := s.handle.Preview(ctx, engine.Update{Program: s.program(image, image), Refresh: refresh}, report)
+	program := s.program(image, image)
+	if image == "" {
+		runs := s.ImageOrPlaceholder()
+		program = s.programWith(runs, s.migrationImage(), runs)
+	}
+	plan, err := s.handle.Preview(ctx, engine.Update{Program: program, Refresh: refresh}, report)
 	if err != nil {
 		return plan, err
 	}
 	return s.explainWaiting(ctx, plan, true), nil
+}
+
+// PreviewDeployment returns what a deployment of the scope would change with an image.
+func (s *Stack) PreviewDeployment(ctx context.Context, image string, report func(engine.Event)) (engine.Plan, error) {
+	var update engine.Update
+	switch {
+	case s.scope.Code != nil:
+		changed, err := s.newCodeUpdate(ctx, codeUpdate{image: image, code: *s.scope.Code})
+		if err != nil {
+			return engine.Plan{}, err
+		}
+		update = changed.Update
+	case s.scope.Components != nil:
+		update.Program, update.Excludes = s.program(image, image), urnsOfOthers(s.scope.Components)
+	default:
+		return s.Preview(ctx, image, s.refresh, report)
+	}
+	update.Refresh = update.Refresh || s.refresh
+	return s.handle.Preview(ctx, update, report)
 }
 
 // PreviewRefresh returns what differs between the account and the stack.
@@ -229,13 +259,21 @@ func (s *Stack) TaskNetwork() (release.TaskNetwork, error) {
 }
 
 // MigrationDefinition implements release.Infrastructure.
-func (s *Stack) MigrationDefinition() string {
+func (s *Stack) MigrationDefinition() string { return s.migrationDefinition().ARN }
+
+// migrationImage returns the image of the migration's task definition; "" where there is none.
+func (s *Stack) migrationImage() string {
+	return infra.ImageOf(s.migrationDefinition().Inputs, s.env, environment.Migration)
+}
+
+// migrationDefinition returns the migration's task definition; none is the zero value.
+func (s *Stack) migrationDefinition() engine.Resource {
 	for _, r := range s.handle.Current().Resources {
 		if infra.IsMigrationTaskDefinition(r.URN) && !r.PendingDeletion {
-			return r.ARN
+			return r
 		}
 	}
-	return ""
+	return engine.Resource{}
 }
 
 // update runs the engine. Each event goes to observe, too, where it is not nil.
@@ -257,7 +295,22 @@ func (s *Stack) update(ctx context.Context, u engine.Update, progress release.Pr
 	if busy := (*engine.ConcurrentUpdateError)(nil); errors.As(err, &busy) {
 		return release.Update{}, &release.BusyError{Err: busy}
 	}
-	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, explainExpired(err)
+	return release.Update{Changed: done.Changed(), Took: done.Duration, Warnings: done.Warnings}, explainPending(explainExpired(err), s.env.Stack)
+}
+
+// explainPending gives the error of a run that failed at a certificate's validation alone the hint that helps.
+// Source: https://docs.aws.amazon.com/acm/latest/userguide/certificate-validation.html
+func explainPending(err error, stack string) error {
+	var failed *engine.FailedError
+	var expired *release.ExpiredError
+	if errors.As(err, &expired) || !errors.As(err, &failed) || len(failed.Resources) == 0 || len(failed.Pending) > 0 ||
+		slices.ContainsFunc(failed.Resources, func(r engine.ResourceError) bool {
+			return r.Type != "aws:acm/certificateValidation:CertificateValidation"
+		}) {
+		return err
+	}
+	return hint.With(err, fmt.Sprintf("ACM issues the certificate when it finds the validation record through the domain's delegation, and where a CAA record "+
+		"allows amazon.com: see `deployer status --env %s --only certificate,delegation`; then run the same command again", stack))
 }
 
 // explainExpired returns an error of the engine as a *release.ExpiredError where a provider, or the backend, was rejected for expired
@@ -345,12 +398,30 @@ func reportEvent(e engine.Event, progress release.ProgressFunc) {
 	switch {
 	case e.URN == "":
 	case e.Status == engine.Started && e.Changes():
-		progress(fmt.Sprintf("%s %s %s", progressVerb(e.Op), engine.ShortType(e.Type), e.Name), activity)
+		progress(progressText(e), activity)
 	case e.Status == engine.Failed && e.Changes():
 		progress(fmt.Sprintf("%s %s failed", engine.ShortType(e.Type), e.Name), activity)
 	case e.Status == engine.Done:
 		progress("", activity)
 	}
+}
+
+// progressText returns what an operation does; "" where it does nothing in the account: components stand for other resources, and the
+// revisions of a task definition stay when the state forgets them.
+func progressText(e engine.Event) string {
+	verb, what := progressVerb(e.Op), engine.ShortType(e.Type)
+	if e.Type == infra.TaskDefinitionType {
+		switch e.Op {
+		case "create-replacement", "replace":
+			verb, what = "creating", "a revision of "+what
+		case "delete", "delete-replaced":
+			return ""
+		}
+	}
+	if e.Component {
+		return ""
+	}
+	return verb + " " + what + " " + e.Name
 }
 
 func progressVerb(op string) string {

@@ -18,7 +18,7 @@ import (
 // changes in the same forms: lines of text, rows of Markdown, and JSON.
 type change struct {
 	engine.Step
-	// kind is create, update, replace or delete in a plan, and changed or gone in the account.
+	// kind is create, update, newRevision, replace or delete in a plan, and changed or gone in the account.
 	kind string
 	// inAccount distinguishes drift of the account from a plan.
 	inAccount bool
@@ -71,17 +71,22 @@ func (c change) severity() int {
 	switch {
 	case c.Deletes && !c.Replaces:
 		return 3
-	case c.Replaces:
+	case c.Replaces && !keepsReplaced(c.Step):
 		return 2
-	case c.Op == "update":
+	case c.Replaces || c.Op == "update":
 		return 1
 	}
 	return 0
 }
 
-// operation returns what a step does to its resource: create, update, replace or delete.
+// newRevision is the kind of a replacement that keeps what it replaces.
+const newRevision = "new revision"
+
+// operation returns what a step does to its resource: create, update, newRevision, replace or delete.
 func operation(s engine.Step) string {
 	switch {
+	case s.Replaces && keepsReplaced(s):
+		return newRevision
 	case s.Replaces:
 		return "replace"
 	case s.Deletes:
@@ -104,7 +109,11 @@ func countChanges(changes []change, none, format string, kinds ...string) string
 	}
 	var parts []string
 	for _, kind := range kinds {
-		if counts[kind] > 0 {
+		switch {
+		case counts[kind] == 0:
+		case kind == newRevision:
+			parts = append(parts, text.Plural(counts[kind], newRevision, ""))
+		default:
 			parts = append(parts, fmt.Sprintf(format, counts[kind], kind))
 		}
 	}
@@ -121,7 +130,10 @@ func resourceLine(sign, resourceType, name string) string {
 func (c change) lines(style Style) []string {
 	sign := map[string]string{"replace": "±", "delete": "-", "gone": "-", "create": "+"}[c.kind]
 	line := resourceLine(cmp.Or(sign, "~"), c.Type, c.Name)
-	if c.Replaces || c.Deletes {
+	switch {
+	case c.kind == newRevision:
+		line += "  (" + newRevision + ")"
+	case c.Replaces || c.Deletes:
 		line = style.red(line)
 	}
 	lines := []string{line}
@@ -143,7 +155,7 @@ func (c change) remark(d engine.Difference) string {
 	if c.planned[d.Path] {
 		remarks = append(remarks, "as in the program")
 	}
-	if d.Replaces && !c.inAccount {
+	if d.Replaces && !c.inAccount && c.kind != newRevision {
 		remarks = append(remarks, "replaces")
 	}
 	switch {
@@ -272,8 +284,11 @@ func changesJSON(changes []change) []changeJSON {
 	all := []changeJSON{}
 	for _, c := range changes {
 		item := changeJSON{Operation: c.kind, URN: c.URN, Type: c.Type, Name: c.Name, ID: c.ID}
-		if c.inAccount {
+		switch {
+		case c.inAccount:
 			item.Operation, item.Change = "", c.kind
+		case c.kind == newRevision:
+			item.Operation = "replace" // the engine's word, for programs
 		}
 		for _, d := range c.Differences {
 			difference := differenceJSON{Path: d.Path, Old: d.Old, New: d.New, Replaces: d.Replaces}

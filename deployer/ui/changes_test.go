@@ -26,16 +26,21 @@ var steps = []engine.Step{
 // What is lost comes first, and a long value is truncated where it does not differ.
 func TestPlanText(t *testing.T) {
 	var out strings.Builder
-	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, Style{Width: 80}))
+	replaced := engine.Step{Op: "replace", Replaces: true, Type: "aws:lb/targetGroup:TargetGroup", Name: "api", Differences: []engine.Difference{
+		{Path: "port", Old: 80.0, New: 3000.0, Replaces: true},
+	}}
+	require.NoError(t, Plan(&out, engine.Plan{Steps: append([]engine.Step{replaced}, steps...)}, Style{Width: 80}))
 	require.Equal(t, `- rds/instance                         database
-± ecs/taskDefinition                   api
-    containerDefinitions[0].image: …@sha256:aaaa… → …@sha256:bbbb…  (replaces)
+± lb/targetGroup                       api
+    port: 80 → 3000  (replaces)
 ~ ecs/service                          api
     taskDefinition: arn:aws:ecs:us-east-1:12345… → (known after the change)
     tags.Owner: us → (none)
     tags.Team: (none) → them
+~ ecs/taskDefinition                   api  (new revision)
+    containerDefinitions[0].image: …@sha256:aaaaaaaaaa… → …@sha256:bbbbbbbbbb…
 + sqs/queue                            queue
-1 to create, 1 to update, 1 to replace, 1 to delete
+1 to create, 1 to update, 1 new revision, 1 to replace, 1 to delete
 `, out.String())
 }
 

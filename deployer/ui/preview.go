@@ -26,12 +26,24 @@ type previewJSON struct {
 	Environment string `json:"environment"`
 	Stack       string `json:"stack"`
 	Image       string `json:"image,omitempty"`
+	PlanJSON
+	Failure *Failure `json:"error,omitempty"`
+}
+
+// PlanJSON is a plan as JSON.
+type PlanJSON struct {
 	// Highlights are the changes to review first: what is deleted or replaced, and permissions that may become broader.
 	Highlights []string     `json:"attention,omitempty"`
 	Summary    string       `json:"summary"`
 	Steps      []changeJSON `json:"steps"`
 	Warnings   []string     `json:"warnings,omitempty"`
-	Failure    *Failure     `json:"error,omitempty"`
+}
+
+// JSON returns the plan of a preview as JSON.
+func (p Preview) JSON() *PlanJSON {
+	return &PlanJSON{
+		Highlights: p.Highlights(), Summary: PlanSummary(p.Plan), Steps: changesJSON(planChanges(p.Plan)), Warnings: p.Plan.Warnings,
+	}
 }
 
 // Previews shows what deployments would change. As JSON they are an array where several environments were selected.
@@ -41,8 +53,7 @@ func Previews(w io.Writer, all []Preview, multiple bool, format string, style St
 		views := []previewJSON{}
 		for _, p := range all {
 			views = append(views, previewJSON{
-				Environment: p.Environment, Stack: p.Stack, Image: p.Image, Highlights: p.highlights(), Summary: PlanSummary(p.Plan),
-				Steps: changesJSON(planChanges(p.Plan)), Warnings: p.Plan.Warnings, Failure: p.Failure,
+				Environment: p.Environment, Stack: p.Stack, Image: p.Image, PlanJSON: *p.JSON(), Failure: p.Failure,
 			})
 		}
 		return jsonByEnvironment(w, views, multiple)
@@ -77,7 +88,7 @@ func (d *document) plan(p engine.Plan) {
 
 // PlanSummary counts a plan's changes, and names those that wait.
 func PlanSummary(p engine.Plan) string {
-	return withWaiting(countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", "replace", "delete"), p)
+	return withWaiting(countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", newRevision, "replace", "delete"), p)
 }
 
 // withWaiting adds the changes that wait to the summary of a plan.
@@ -91,7 +102,7 @@ func previewMarkdown(b *strings.Builder, p Preview, limit int) {
 		return
 	}
 	fmt.Fprintf(b, "### %s: %s\n", escapeMarkdown(p.Environment), PlanSummary(p.Plan))
-	highlights := p.highlights()
+	highlights := p.Highlights()
 	if len(highlights) > 0 {
 		b.WriteString("\n> **Review these first**\n>\n")
 	}
@@ -133,8 +144,8 @@ var permissionTypes = []string{
 	"aws:vpc/securityGroupIngressRule:", "aws:vpc/securityGroupEgressRule:", "aws:ec2/securityGroup:", "aws:ec2/securityGroupRule:",
 }
 
-// highlights returns the changes to review first, each with the reason. In a new stack there are none: everything is new.
-func (p Preview) highlights() []string {
+// Highlights returns the changes to review first, each with the reason. In a new stack there are none: everything is new.
+func (p Preview) Highlights() []string {
 	if p.NewStack {
 		return nil
 	}
@@ -154,7 +165,7 @@ func highlight(s engine.Step) string {
 	switch {
 	case (s.Deletes || s.Replaces) && lost != "":
 		return "deletes " + lost
-	case s.Deletes && !s.Replaces:
+	case s.Deletes && !s.Replaces && !keepsReplaced(s): // a revision stays when the stack forgets it
 		return "deletes it"
 	case s.Replaces && !keepsReplaced(s):
 		return "replaces it, and deletes the old one"

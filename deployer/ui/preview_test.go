@@ -24,6 +24,7 @@ func TestHighlight(t *testing.T) {
 		"an alarm is deleted":                {engine.Step{Op: "delete", Deletes: true, Type: "aws:cloudwatch/metricAlarm:MetricAlarm"}, "deletes it"},
 		"a load balancer is replaced":        {engine.Step{Op: "replace", Replaces: true, Type: "aws:lb/loadBalancer:LoadBalancer"}, "replaces it, and deletes the old one"},
 		"a task definition's next revision":  {engine.Step{Op: "replace", Replaces: true, Type: "aws:ecs/taskDefinition:TaskDefinition"}, ""},
+		"a task definition's old revision":   {engine.Step{Op: "delete", Deletes: true, Type: "aws:ecs/taskDefinition:TaskDefinition"}, ""},
 		"a queue changes":                    {engine.Step{Op: "update", Type: "aws:sqs/queue:Queue"}, ""},
 		"a statement allows one more action": {policy(engine.Difference{Path: "policy.Statement[0].Action[2]", Kind: "add"}), "may broaden permissions"},
 		"a statement loses an action":        {policy(engine.Difference{Path: "policy.Statement[0].Action[2]", Kind: "delete"}), ""},

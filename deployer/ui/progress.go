@@ -131,7 +131,7 @@ func (p *Progress) Report(e release.Event) {
 
 // phaseEnded writes the line that remains of a phase.
 func (p *Progress) phaseEnded(e release.Event) {
-	if p.Actions && !p.Quiet {
+	if p.Actions && !p.Quiet && p.phase != "" {
 		p.printLine("::endgroup::")
 	}
 	if p.Actions && e.Outcome == history.Failed {

@@ -22,7 +22,6 @@ var events = []release.Event{
 	{Time: began, Kind: release.PhaseStarted, Phase: "provision"},
 	{Time: began, Kind: release.Progress, Phase: "provision", Message: "creating rds/instance database"},
 	{Time: began, Kind: release.PhaseEnded, Phase: "provision", Message: "2 resources changed", Outcome: history.Succeeded, Took: 245 * time.Second},
-	{Time: began, Kind: release.PhaseStarted, Phase: "backup"},
 	{Time: began, Kind: release.PhaseEnded, Phase: "backup", Message: "deployment.backup is none in Pulumi.staging.yaml", Outcome: history.Skipped},
 	{Time: began, Kind: release.PhaseStarted, Phase: "rollout"},
 	{Time: began, Kind: release.Warning, Phase: "rollout", Message: "task 1 stopped: 100% full\nreally"},
@@ -37,7 +36,6 @@ func TestProgress(t *testing.T) {
 	}{
 		"a line a step": {ProgressOptions{}, `provision  started
 provision  ✓  4m05s  2 resources changed
-backup     started
 backup     - skipped: deployment.backup is none in Pulumi.staging.yaml
 rollout    started
 rollout    warning: task 1 stopped: 100% full
@@ -48,7 +46,6 @@ rollout    ✗   1.0s  failed
 		"verbose": {ProgressOptions{Verbose: true}, `provision  started
 provision  creating rds/instance database
 provision  ✓  4m05s  2 resources changed
-backup     started
 backup     - skipped: deployment.backup is none in Pulumi.staging.yaml
 rollout    started
 rollout    warning: task 1 stopped: 100% full
@@ -64,8 +61,6 @@ rollout    ✗   1.0s  failed
 		"GitHub Actions": {ProgressOptions{Actions: true}, `::group::provision
 ::endgroup::
 provision  ✓  4m05s  2 resources changed
-::group::backup
-::endgroup::
 backup     - skipped: deployment.backup is none in Pulumi.staging.yaml
 ::group::rollout
 ::warning title=rollout::task 1 stopped: 100%25 full%0Areally

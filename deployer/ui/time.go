@@ -33,7 +33,7 @@ func TimeBreakdown(w io.Writer, d history.Deployment, style Style) {
 			rest -= p.Seconds
 		}
 	}
-	line("the rest", max(0, rest))
+	line("other", max(0, rest))
 	out.add("", "  of which   "+timeByCause(d))
 	if s := d.Saving; s != nil {
 		out.addf("", "%s would have saved about %s: %s", s.Setting, formatSeconds(s.Seconds), s.Why)
@@ -43,7 +43,7 @@ func TimeBreakdown(w io.Writer, d history.Deployment, style Style) {
 
 func timeByCause(d history.Deployment) string {
 	rest := d.Ended.Sub(d.Started).Seconds() - d.EngineSeconds - d.WaitingSeconds
-	return fmt.Sprintf("the engine %s, waiting for AWS %s, the rest %s",
+	return fmt.Sprintf("the engine %s, waiting for AWS %s, the deployer itself %s",
 		formatSeconds(d.EngineSeconds), formatSeconds(d.WaitingSeconds), formatSeconds(max(0, rest)))
 }
 

@@ -19,7 +19,7 @@ func TestTimeBreakdown(t *testing.T) {
 			{Name: "preflight", Seconds: 3, Outcome: history.Succeeded}, {Name: "provision", Seconds: 72, Outcome: history.Succeeded},
 			{Name: "migrate", Seconds: 100, Outcome: history.Succeeded}, {Name: "rollout", Seconds: 220, Outcome: history.Succeeded},
 		},
-		Saving: &history.Saving{Setting: "--skip backup,migrate", Seconds: 100, Why: "this image brought no migration, so that nothing could happen to the database"},
+		Saving: &history.Saving{Setting: "deployment.backup: none", Seconds: 100, Why: "RDS can restore to any second of the last days, and staging is not protected"},
 	}
 	breakdown := func() string {
 		var b strings.Builder
@@ -30,15 +30,15 @@ func TestTimeBreakdown(t *testing.T) {
   provision    1m12s  18%
   migrate      1m40s  25%
   rollout      3m40s  55%
-  the rest      8.0s   2%
-  of which   the engine 1m30s, waiting for AWS 4m40s, the rest 30.0s
---skip backup,migrate would have saved about 1m40s: this image brought no
-migration, so that nothing could happen to the database
+  other         8.0s   2%
+  of which   the engine 1m30s, waiting for AWS 4m40s, the deployer itself 30.0s
+deployment.backup: none would have saved about 1m40s: RDS can restore to any
+second of the last days, and staging is not protected
 `, breakdown())
 	summary := JobSummary(d)
 	require.Contains(t, summary, "| migrate | succeeded | 1m40s | 25% |")
-	require.Contains(t, summary, "6m40s in all; of which the engine 1m30s, waiting for AWS 4m40s, the rest 30.0s.")
-	require.Contains(t, summary, "`--skip backup,migrate` would have saved about 1m40s: ")
+	require.Contains(t, summary, "6m40s in all; of which the engine 1m30s, waiting for AWS 4m40s, the deployer itself 30.0s.")
+	require.Contains(t, summary, "`deployment.backup: none` would have saved about 1m40s: ")
 
 	d.Outcome = history.Failed
 	require.Empty(t, breakdown())
