@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/internal/problem"
+	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
 // Key and SharedKey are the Pulumi configuration keys of an environment and of the shared stack.
@@ -43,7 +44,7 @@ func (e *NotFoundError) Hint() string {
 	if len(e.Available) == 0 {
 		return "this directory has no Pulumi.<name>.yaml; run from the project's root, or name it with --dir"
 	}
-	return "the environments are " + strings.Join(e.Available, ", ")
+	return suggest.Hint(e.Name, withAliases(e.Available), "the environments are "+strings.Join(e.Available, ", "))
 }
 
 // UnreadableError reports a file that exists and cannot be read.
@@ -85,6 +86,24 @@ func List(dir string) ([]string, error) {
 		stacks = append(stacks, match[1])
 	}
 	return slices.Sorted(slices.Values(stacks)), nil
+}
+
+// Names returns the names by which the environments in dir can be called: their stacks, sorted, and the aliases of these.
+func Names(dir string) ([]string, error) {
+	stacks, err := List(dir)
+	return withAliases(stacks), err
+}
+
+// withAliases returns stacks and their other names.
+func withAliases(stacks []string) []string {
+	names := slices.Clone(stacks)
+	for alias, stack := range aliases {
+		if slices.Contains(stacks, stack) {
+			names = append(names, alias)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // StackOf returns the stack that a name or alias means.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
 // typeChecker compares a block of YAML with the Go type that it will be decoded into and collects every mismatch. It is
@@ -55,7 +57,7 @@ func (s *typeChecker) mapping(path string, node ast.Node, t reflect.Type) {
 		case entry.Key().IsMergeKey():
 			s.problems.add(child, "write the keys out", "other keys are merged here")
 		case !ok:
-			s.problems.add(child, "the keys here are "+strings.Join(keysOf(t), ", "), "unknown key")
+			s.problems.add(child, suggest.Hint(name, keysOf(t), "the keys here are "+strings.Join(keysOf(t), ", ")), "unknown key")
 		case len(found) > 1 && found[0].Key == entry.Key():
 			s.problems = append(s.problems, *duplicateKey(child, found))
 		case len(found) == 1:

@@ -68,6 +68,9 @@ type envValidateOptions struct {
 }
 
 func (o envValidateOptions) run() error {
+	if o.targets.several() && o.targets.selected != allEnvironments {
+		return errSeveral(o.targets.selected)
+	}
 	results, err := o.validate()
 	switch {
 	case err != nil && o.explain:
@@ -107,7 +110,7 @@ func brokenRules(err error) []docs.Rule {
 }
 
 func (o envValidateOptions) validate() (valid []string, err error) {
-	if o.targets.selected != "" && o.targets.selected != environment.SharedStack {
+	if o.targets.selected != "" && o.targets.selected != allEnvironments && o.targets.selected != environment.SharedStack {
 		env, err := environment.LoadAndCompare(o.targets.options.Dir, o.targets.selected)
 		if err != nil {
 			return nil, err
@@ -116,7 +119,7 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		return []string{environment.FileName(env.Stack)}, nil
 	}
 	var problems []error
-	if o.targets.selected == "" {
+	if o.targets.selected != environment.SharedStack {
 		envs, err := environment.LoadAll(o.targets.options.Dir)
 		problems = append(problems, err)
 		for _, env := range envs {

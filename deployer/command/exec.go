@@ -119,7 +119,7 @@ func (o execOptions) selector(env *environment.Environment) (want ecsexec.Select
 		}
 	}
 	if len(want.Containers) == 0 {
-		return want, "", hint.With(fmt.Errorf("%s has no service %q", env.Name, o.service), "its services are "+strings.Join(has, ", "))
+		return want, "", unknownValue(env.Name+" has no service", o.service, has, "its services are ")
 	}
 	if o.container != "" {
 		want.Containers = []string{o.container}

@@ -173,12 +173,12 @@ func (o upOptions) check() error {
 	}
 	for _, name := range o.components {
 		if !slices.Contains(stack.ComponentNames(), name) {
-			return hint.With(fmt.Errorf("--component: unknown component %q", name), "the components are "+strings.Join(stack.ComponentNames(), ", "))
+			return unknownValue("--component: unknown component", name, stack.ComponentNames(), "the components are ")
 		}
 	}
 	for _, name := range o.skip {
 		if !slices.Contains(release.PhaseNames(), name) {
-			return hint.With(fmt.Errorf("--skip: unknown phase %q", name), "the phases are "+strings.Join(release.PhaseNames(), ", "))
+			return unknownValue("--skip: unknown phase", name, release.PhaseNames(), "the phases are ")
 		}
 	}
 	return nil
@@ -291,7 +291,7 @@ func (o upOptions) deployedEnvironment(t *target.Target, opened *stack.Stack) (*
 		for _, s := range env.Services.List() {
 			has = append(has, string(s.Role))
 		}
-		return nil, hint.With(fmt.Errorf("--service: %s has no service %q", env.Name, o.service), "its services are "+strings.Join(has, ", "))
+		return nil, unknownValue(fmt.Sprintf("--service: %s has no service", env.Name), string(o.service), has, "its services are ")
 	}
 	return env, nil
 }
