@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 
@@ -35,6 +36,13 @@ type streams struct {
 	self string
 	// flags are those that printed commands get, once they are known; nil before.
 	flags *flagsInForce
+	// changing reports that a change may be under way, which an interruption ends in an orderly way; nil where no signal is handled.
+	changing *atomic.Bool
+}
+
+// setChanging sets whether a change may be under way, and returns what it was.
+func (s streams) setChanging(changing bool) (before bool) {
+	return s.changing != nil && s.changing.Swap(changing)
 }
 
 // exitStatus is an exit code whose reason has been printed already, as part of a report.
@@ -79,13 +87,14 @@ func Main(version string, args []string, exit func(int)) int {
 
 // mainOn runs the program on streams for its output.
 func mainOn(version string, args []string, exit func(int), out, errs io.Writer) int {
-	ctx, stop := interruptible(context.Background(), os.Stderr, exit)
+	var changing atomic.Bool
+	ctx, stop := interruptible(context.Background(), os.Stderr, &changing, exit)
 	defer stop()
 	self, err := os.Executable()
 	if err != nil {
 		self = "" // without the lock's keeper, a lock in a bucket ends two minutes after this process
 	}
-	return run(ctx, version, args, streams{in: os.Stdin, out: out, err: errs, self: self})
+	return run(ctx, version, args, streams{in: os.Stdin, out: out, err: errs, self: self, changing: &changing})
 }
 
 // run parses the arguments, runs the command, prints its errors once, and returns the exit code.

@@ -76,7 +76,8 @@ func stopMigrationFlag() cli.Flag {
 }
 
 func imageTagFlag(defaultText string) cli.Flag {
-	return &cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG`, its sha256 digest, or TAG@DIGEST, which is rejected where the tag has another digest", DefaultText: defaultText}
+	return &cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG`, its digest or at least 7 digits of it, TAG@DIGEST, which is " +
+		"rejected where the tag has another digest, or a reference REPOSITORY:TAG", DefaultText: defaultText}
 }
 
 // readGlobalFlags reads the flags of every command and rejects those that contradict each other.

@@ -122,7 +122,11 @@ func (o previewOptions) image(ctx context.Context, t *target.Target, opened *sta
 	if o.tag == "" {
 		return opened.ImageOrPlaceholder(), nil
 	}
-	found, err := release.FindImage(ctx, ecr.NewFromConfig(t.AWS), t.Env, o.tag)
+	tag, err := checkTag(t.Env, o.tag)
+	if err != nil {
+		return "", err
+	}
+	found, err := release.FindImage(ctx, ecr.NewFromConfig(t.AWS), t.Env, tag)
 	if err != nil {
 		return "", err
 	}

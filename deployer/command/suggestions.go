@@ -12,6 +12,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/list"
@@ -230,7 +231,7 @@ func (v verb) meantFlag(c *cli.Context, argument string) string {
 		flag = "component"
 	case takes("only", checks.Components()):
 		flag = "only"
-	case takes("image-tag", []string{argument}) && (argument == "latest" || strings.ContainsAny(argument, "0123456789.")) && checkTag(argument) == nil:
+	case takes("image-tag", []string{argument}) && (argument == "latest" || strings.ContainsAny(argument, "0123456789.")) && release.ValidImage(argument):
 		flag = "image-tag"
 	case len(nearest) > 0:
 		flag, value = "env", nearest[0]

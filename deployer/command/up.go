@@ -136,7 +136,7 @@ func (o upOptions) run(ctx context.Context) error {
 func (o upOptions) resolveTag(env *environment.Environment) (string, error) {
 	switch {
 	case o.tag != "":
-		return o.tag, checkTag(o.tag)
+		return checkTag(env, o.tag)
 	case o.restart:
 		return "", nil
 	case o.codeOnly:
@@ -145,13 +145,15 @@ func (o upOptions) resolveTag(env *environment.Environment) (string, error) {
 	return "", hint.With(errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def")
 }
 
-// checkTag rejects what can be neither a tag, a digest nor TAG@DIGEST.
-func checkTag(tag string) error {
-	if release.ValidImage(tag) {
-		return nil
+// checkTag returns the image that is named, without the repository of a whole reference. It rejects another repository, and what can be neither
+// a tag, a digest nor TAG@DIGEST.
+func checkTag(env *environment.Environment, tag string) (string, error) {
+	name, err := release.ImageName(env, tag)
+	if err != nil || release.ValidImage(name) {
+		return name, err
 	}
-	return hint.With(fmt.Errorf("%q is not an image tag", tag), "give a tag, which has at most 128 letters, digits, periods, hyphens and underscores; "+
-		"a digest, sha256: and 64 hexadecimal digits; or both, as TAG@DIGEST")
+	return "", hint.With(fmt.Errorf("%q is not an image tag", tag), "give a tag, which has at most 128 letters, digits, periods, hyphens and underscores; "+
+		"a digest, sha256: and 64 hexadecimal digits, or at least the first 7; or TAG@DIGEST, whose digest is whole")
 }
 
 // check rejects flags that contradict each other, and names that do not exist.

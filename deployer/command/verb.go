@@ -98,6 +98,7 @@ func (v verb) command(s streams) *cli.Command {
 		}
 		all := newServices(flags, ctx.Bool("wait"), s)
 		all.targets.takesShared = v.takesShared
+		s.setChanging(v.changes)
 		return runWithTimeout(ctx.Context, flags.timeout, func(limited context.Context) error {
 			return all.terminal.withOutputFile(flags.output, func() error {
 				err := all.terminal.withWriteError(v.run(limited, all, ctx))
