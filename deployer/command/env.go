@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
@@ -76,6 +77,9 @@ func (o envValidateOptions) run() error {
 	case err != nil && o.explain:
 		return errors.Join(err, ui.Rules(o.terminal.out, brokenRules(err), o.format, o.terminal.style()))
 	case err != nil:
+		if len(results) > 0 { // of the others, it is known that they are valid
+			err = errors.Join(err, ui.Validation(o.terminal.out, results, o.format))
+		}
 		return hint.With(err, "`deployer env validate --explain` explains the rules that are broken")
 	case o.explain:
 		return ui.Rules(o.terminal.out, docs.Rules(), o.format, o.terminal.style())
@@ -132,9 +136,26 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		valid = append(valid, environment.FileName(environment.SharedStack))
 	}
 	if err := errors.Join(append(problems, err)...); err != nil {
-		return nil, fmt.Errorf("not valid:\n%w", err)
+		broken := brokenFiles(err)
+		return list.Filter(valid, func(file string) bool { return !slices.Contains(broken, file) }), fmt.Errorf("not valid:\n%w", err)
 	}
 	return valid, nil
+}
+
+// brokenFiles returns the files that have problems.
+func brokenFiles(err error) []string {
+	var several interface{ Unwrap() []error }
+	var invalid *problem.Error
+	var files []string
+	switch {
+	case errors.As(err, &several):
+		for _, one := range several.Unwrap() {
+			files = append(files, brokenFiles(one)...)
+		}
+	case errors.As(err, &invalid):
+		files = append(files, invalid.Source)
+	}
+	return files
 }
 
 // warn prints what will go wrong later although the file is valid.
