@@ -67,6 +67,9 @@ func (o execOptions) run(ctx context.Context) error {
 		if err := errors.Join(missing, err); err != nil {
 			return err
 		}
+		if t.Simulated != nil {
+			return errors.New("simulated containers run no process, so a session cannot be opened")
+		}
 		if env.Protected {
 			if err := o.terminal.confirm(ctx, "open a session in", env.Name, env.Name+" is protected"); err != nil {
 				return err
