@@ -165,7 +165,7 @@ func (l *completedLine) flagChoices(current string) []choice {
 	return matching(current, found)
 }
 
-// values returns the values of a flag that begin with current, each behind a prefix. Of a list, the last word is completed.
+// values returns the values of a flag that begin with current, each behind a prefix. Of a list, the part after the last comma is completed.
 func (l *completedLine) values(f cli.Flag, prefix, current string) []choice {
 	if f == nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// completed has command lines whose last word is completed, and the choices.
+// completed has command lines that are completed at their end, and the choices.
 var completed = map[string]string{
 	"deployer u":                              "up url",
 	"deployer up --env |":                     "dev production staging",
@@ -19,7 +19,7 @@ var completed = map[string]string{
 	"deployer --env dev up --sk":              "--skip",
 	"deployer up --skip |":                    "backup provision migrate rollout health validate",
 	"deployer up --skip migrate,h":            "migrate,health",
-	"deployer up --skip migrate --sk":         "--skip", // a list goes on
+	"deployer up --skip migrate --sk":         "--skip", // a list continues
 	"deployer url --env dev --en":             "--endpoint-url",
 	"deployer status --skip ecs_s":            "ecs_service",
 	"deployer status --only ecs_t":            "ecs_tasks",

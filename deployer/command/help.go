@@ -13,11 +13,11 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// Widths of the help: of a pipe, and the most of a terminal, whose longer lines nobody reads.
+// Widths of the help: in a pipe, and at most in a terminal, since longer lines are hard to read.
 const (
 	defaultHelpWidth = 80
 	maxHelpWidth     = 110
-	// maxNameColumn limits the column of names; what is longer stands on a line of its own.
+	// maxNameColumn limits the column of names; a longer name has a line of its own.
 	maxNameColumn = 24
 )
 

@@ -29,7 +29,7 @@ func TestSuggestions(t *testing.T) {
 		"tail":                 {`unknown command "tail"`, "did you mean `deployer logs`? "},
 		"stauts":               {`unknown command "stauts"`, "did you mean `deployer status`? "},
 		"dploy":                {`unknown command "dploy"`, "did you mean `deployer up`? "},
-		"destory --env dev":    {`unknown command "destory"`, "did you mean `deployer destroy --env dev --dry-run`? "},
+		"destroi --env dev":    {`unknown command "destroi"`, "did you mean `deployer destroy --env dev --dry-run`? "},
 		"rm":                   {`unknown command "rm"`, "did you mean `deployer destroy --dry-run`? "},
 		"restore":              {`unknown command "restore"`, "did you mean `deployer snapshot restore`? "},
 		"secrets lst":          {`unknown command "lst"`, "did you mean `deployer secrets check`? `deployer secrets --help` lists the commands"},
@@ -47,7 +47,7 @@ func TestSuggestions(t *testing.T) {
 		"url --json":           {"unknown flag --json", "--json is a flag of status; "},
 		"status --image-tag x": {"unknown flag --image-tag", "--image-tag is a flag of up, preview and migrate; "},
 		"--image-tag x up":     {"unknown flag --image-tag", "--image-tag is a flag of up, preview and migrate; `deployer --help` lists the flags"},
-		"--versoin":            {"unknown flag --versoin", "did you mean --version? "},
+		"--versiom":            {"unknown flag --versiom", "did you mean --version? "},
 		"up --env":             {"--env has no value", "give a value after it; "},
 		"secrets set --ky x":   {"it is not repeated, since it may be a secret", "`deployer secrets set --help` lists the flags"},
 		// Values.

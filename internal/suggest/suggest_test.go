@@ -14,7 +14,7 @@ func TestNearest(t *testing.T) {
 		"stagin":       {environments, []string{"staging"}},
 		"Staging":      {environments, []string{"staging"}},
 		"prd":          {environments, []string{"prod"}},
-		"produciton":   {environments, []string{"production"}},
+		"prodction":    {environments, []string{"production"}},
 		"devel":        {environments, []string{"development"}},
 		"qa":           {environments, nil},
 		"":             {environments, nil},
@@ -44,7 +44,7 @@ func TestDistance(t *testing.T) {
 	for _, test := range []struct {
 		from, to string
 		want     int
-	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"ab", "ba", 1}, {"kitten", "sitting", 3}, {"destory", "destroy", 1}} {
+	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"ab", "ba", 1}, {"kitten", "sitting", 3}, {"destroi", "destroy", 1}} {
 		require.Equal(t, test.want, distance(test.from, test.to), test)
 	}
 }
