@@ -26,6 +26,10 @@ type document struct {
 	source []string
 	// lines has the line of each key by its dotted path; the path of the block itself is "".
 	lines map[string]int
+	// mistyped are the problems of keys that were not decoded, because they are unknown or their values are of another type.
+	mistyped problemList
+	// undecoded are the paths of these keys, and of those that unknown ones were probably meant to be.
+	undecoded map[string]bool
 }
 
 // inFile returns the block config.key of a stack's file.
@@ -38,7 +42,7 @@ func inValue(key string, value []byte) *document {
 	return &document{file: "the configuration " + key, text: value}
 }
 
-// parse decodes the block strictly into the value that into points to.
+// parse decodes the block strictly into the value that into points to. What cannot be decoded is left out, and is in mistyped.
 func (d *document) parse(into any) error {
 	if !utf8.Valid(d.text) {
 		return d.invalid([]problem.Problem{{Message: "it is not a text file", Remedy: "write YAML in UTF-8"}})
@@ -51,16 +55,46 @@ func (d *document) parse(into any) error {
 	if missing != nil {
 		return d.invalid([]problem.Problem{*missing})
 	}
-	checker := typeChecker{lines: map[string]int{}}
-	checker.check("", line, block, reflect.TypeOf(into).Elem())
-	d.lines = checker.lines
-	if len(checker.problems) > 0 {
-		return d.invalid(checker.problems)
+	checker := typeChecker{lines: map[string]int{}, undecoded: map[string]bool{}}
+	decodable := checker.check("", line, block, reflect.TypeOf(into).Elem())
+	d.lines, d.mistyped, d.undecoded = checker.lines, checker.problems, checker.undecoded
+	if !decodable {
+		return d.invalid(d.mistyped)
 	}
 	if err := yaml.NodeToValue(block, into, yaml.Strict()); err != nil {
+		if len(d.mistyped) > 0 {
+			return d.invalid(d.mistyped)
+		}
 		return d.syntaxError(err)
 	}
 	return nil
+}
+
+// withMistyped returns broken rules together with the problems of keys that were not decoded, and without the rules about these.
+func (d *document) withMistyped(broken problemList) problemList {
+	return append(slices.Clone(d.mistyped), d.withoutUndecoded(broken)...)
+}
+
+// withoutUndecoded returns broken rules without those about keys that were not decoded.
+func (d *document) withoutUndecoded(broken problemList) problemList {
+	follows := func(p problem.Problem) bool {
+		for path := range d.undecoded {
+			beside := companions[path[strings.LastIndex(path, ".")+1:]]
+			if p.Path == path || isBelow(p.Path, path) || isBelow(path, p.Path) || beside != "" && p.Path == parent(path)+"."+beside {
+				return true
+			}
+		}
+		return false
+	}
+	return slices.DeleteFunc(slices.Clone(broken), follows)
+}
+
+// companions maps keys to the one beside them whose rule compares both.
+var companions = map[string]string{"tasks": "autoscaling", "webhooks": "emails"}
+
+// isBelow reports whether a path is one of a key or an item below another.
+func isBelow(path, above string) bool {
+	return strings.HasPrefix(path, above+".") || strings.HasPrefix(path, above+"[")
 }
 
 const copyBlock = "copy the block from another environment's file"
@@ -144,7 +178,7 @@ func (d *document) invalid(problems []problem.Problem) error {
 
 func (d *document) has(path string) bool {
 	_, ok := d.lines[path]
-	return ok
+	return ok && !d.undecoded[path]
 }
 
 // urlPattern matches URLs, of which an excerpt shows no more than the scheme: a webhook's is a secret where it should not be in the file.

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/problem"
+	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
 // Key and SharedKey are the Pulumi configuration keys of an environment and of the shared stack.
@@ -43,7 +45,7 @@ func (e *NotFoundError) Hint() string {
 	if len(e.Available) == 0 {
 		return "this directory has no Pulumi.<name>.yaml; run from the project's root, or name it with --dir"
 	}
-	return "the environments are " + strings.Join(e.Available, ", ")
+	return suggest.Hint(e.Name, withAliases(e.Available), "the environments are "+strings.Join(e.Available, ", "))
 }
 
 // UnreadableError reports a file that exists and cannot be read.
@@ -87,6 +89,24 @@ func List(dir string) ([]string, error) {
 	return slices.Sorted(slices.Values(stacks)), nil
 }
 
+// Names returns the names by which the environments in dir can be called: their stacks, sorted, and the aliases of these.
+func Names(dir string) ([]string, error) {
+	stacks, err := List(dir)
+	return withAliases(stacks), err
+}
+
+// withAliases returns stacks and their other names.
+func withAliases(stacks []string) []string {
+	names := slices.Clone(stacks)
+	for alias, stack := range aliases {
+		if slices.Contains(stacks, stack) {
+			names = append(names, alias)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // StackOf returns the stack that a name or alias means.
 func StackOf(name string) string {
 	if stack, ok := aliases[name]; ok {
@@ -98,8 +118,14 @@ func StackOf(name string) string {
 // Load reads, decodes and validates the environment that name means. Its errors are *NotFoundError, *problem.Error
 // and *UnreadableError.
 func Load(dir, name string) (*Environment, error) {
-	e, _, err := load(dir, name)
-	return e, err
+	f, err := load(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.invalid(); err != nil {
+		return nil, err
+	}
+	return f.env, nil
 }
 
 // LoadFile loads a file outside the project, such as another version of an environment's. Its key name determines the
@@ -109,63 +135,103 @@ func LoadFile(path string) (*Environment, error) {
 	if err != nil {
 		return nil, &UnreadableError{File: path, Err: withoutPath(err)}
 	}
-	doc := inFile(path, source, Key)
 	var named Environment
-	if err := doc.parse(&named); err != nil {
+	if err := inFile(path, source, Key).parse(&named); err != nil {
 		return nil, err
 	}
-	return decode(StackOf(named.Name), doc)
+	return decode(StackOf(named.Name), inFile(path, source, Key))
+}
+
+// A file is an environment's file that could be read, with what is wrong with it. Keys that cannot be decoded have their defaults.
+type file struct {
+	env      *Environment
+	doc      *document
+	problems problemList
+}
+
+// invalid returns the problems as an error; nil where there are none.
+func (f *file) invalid() error {
+	if len(f.problems) == 0 {
+		return nil
+	}
+	return f.doc.invalid(f.problems)
+}
+
+// loadFiles loads the files of every environment in dir, and returns the errors of those that cannot be read at all.
+func loadFiles(dir string) (files []*file, failed []error, err error) {
+	stacks, err := List(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, stack := range stacks {
+		f, err := load(dir, stack)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		files = append(files, f)
+	}
+	return files, failed, nil
+}
+
+// environments returns those of files.
+func environments(files []*file) []*Environment {
+	return list.Map(files, func(f *file) *Environment { return f.env })
+}
+
+// locator returns what names the place of a key in another environment's file.
+func locator(files []*file) func(*Environment, string) string {
+	return func(env *Environment, path string) string {
+		for _, f := range files {
+			if f.env == env {
+				at := problem.Problem{Path: path}
+				f.doc.locate(&at)
+				return problem.Location(FileName(env.Stack), at.Line)
+			}
+		}
+		return FileName(env.Stack)
+	}
 }
 
 // LoadAll loads every environment in dir and compares them with each other, as CheckConflicts does. It returns those
 // that are valid by themselves; its error joins the problems of all files.
 func LoadAll(dir string) ([]*Environment, error) {
-	stacks, err := List(dir)
+	files, failed, err := loadFiles(dir)
 	if err != nil {
 		return nil, err
 	}
-	var (
-		all       []*Environment
-		failed    []error
-		documents = map[string]*document{}
-	)
-	for _, stack := range stacks {
-		e, doc, err := load(dir, stack)
-		if err != nil {
-			failed = append(failed, err)
-			continue
+	var valid []*Environment
+	for _, f := range files {
+		if len(f.problems) == 0 {
+			valid = append(valid, f.env)
 		}
-		all, documents[FileName(stack)] = append(all, e), doc
 	}
-	for _, conflict := range conflictsByFile(all) {
-		failed = append(failed, documents[conflict.Source].invalid(conflict.Problems))
+	all := environments(files)
+	for i, f := range files {
+		f.problems = append(f.problems, f.doc.withoutUndecoded(append(conflicts(f.env, all[:i], locator(files)), verifiedInProblems(f.env, all)...))...)
+		failed = append(failed, f.invalid())
 	}
-	return all, errors.Join(failed...)
+	return valid, errors.Join(failed...)
 }
 
-// LoadAndCompare loads an environment and compares it with the others in dir. It ignores those that are not valid.
+// LoadAndCompare loads an environment and compares it with the others in dir. What is wrong with the others by themselves is ignored.
 func LoadAndCompare(dir, name string) (*Environment, error) {
-	e, doc, err := load(dir, name)
+	f, err := load(dir, name)
 	if err != nil {
 		return nil, err
 	}
-	stacks, err := List(dir)
+	files, _, err := loadFiles(dir)
 	if err != nil {
 		return nil, err
 	}
-	var others []*Environment
-	for _, stack := range stacks {
-		if stack == e.Stack {
-			continue
-		}
-		if other, _, err := load(dir, stack); err == nil {
-			others = append(others, other)
-		}
+	files = list.Filter(files, func(other *file) bool { return other.env.Stack != f.env.Stack })
+	others := environments(files)
+	compared := append(conflicts(f.env, others, locator(files)), verifiedInProblems(f.env, append(others, f.env))...)
+	f.problems = append(f.problems, f.doc.withoutUndecoded(compared)...)
+	if err := f.invalid(); err != nil {
+		return nil, err
 	}
-	if problems := append(conflicts(e, others), verifiedInProblems(e, append(others, e))...); len(problems) > 0 {
-		return nil, doc.invalid(problems)
-	}
-	return e, nil
+	return f.env, nil
 }
 
 // Decode returns the environment in the value of Key alone, as Pulumi passes it to a program.
@@ -193,18 +259,16 @@ func DecodeShared(value []byte) (*Shared, error) {
 	return decodeShared(inValue(SharedKey, value))
 }
 
-func load(dir, name string) (*Environment, *document, error) {
+func load(dir, name string) (*file, error) {
 	stack := StackOf(name)
 	if stack == SharedStack {
-		return nil, nil, notFound(dir, name)
+		return nil, notFound(dir, name)
 	}
 	source, err := readStack(dir, name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	doc := inFile(FileName(stack), source, Key)
-	e, err := decode(stack, doc)
-	return e, doc, err
+	return read(stack, inFile(FileName(stack), source, Key))
 }
 
 func notFound(dir, name string) error {
@@ -236,15 +300,24 @@ func withoutPath(err error) error {
 }
 
 func decode(stack string, doc *document) (*Environment, error) {
+	f, err := read(stack, doc)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.invalid(); err != nil {
+		return nil, err
+	}
+	return f.env, nil
+}
+
+// read decodes an environment, and checks its rules.
+func read(stack string, doc *document) (*file, error) {
 	e := defaults(stack)
 	if err := doc.parse(&e); err != nil {
 		return nil, err
 	}
 	e.applyDefaults(doc.has)
-	if problems := e.problems(); len(problems) > 0 {
-		return nil, doc.invalid(problems)
-	}
-	return &e, nil
+	return &file{env: &e, doc: doc, problems: doc.withMistyped(e.problems())}, nil
 }
 
 func decodeShared(doc *document) (*Shared, error) {
@@ -252,7 +325,7 @@ func decodeShared(doc *document) (*Shared, error) {
 	if err := doc.parse(&s); err != nil {
 		return nil, err
 	}
-	if problems := s.problems(); len(problems) > 0 {
+	if problems := doc.withMistyped(s.problems()); len(problems) > 0 {
 		return nil, doc.invalid(problems)
 	}
 	return &s, nil

@@ -4,11 +4,16 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 // root is the project's root, where the real environments are.
@@ -112,7 +117,7 @@ func blockAsJSON(t *testing.T, stack, key string) []byte {
 // TestDecodeNamesTheKey checks that a value without a file has no lines.
 func TestDecodeNamesTheKey(t *testing.T) {
 	_, err := Decode("staging", []byte(`{"name": "staging", "services": {"api": {"cpu": "512"}}}`))
-	require.EqualError(t, err, `the configuration v3-backend:environment: services.api.cpu: `+
+	require.ErrorContains(t, err, `the configuration v3-backend:environment: services.api.cpu: `+
 		`expected a whole number, got the text "512"; give a whole number, in digits and without quotes`)
 	_, err = Decode("staging", nil)
 	require.EqualError(t, err, "the configuration v3-backend:environment: it is empty; "+
@@ -137,14 +142,14 @@ func TestLoadAllComparesEnvironments(t *testing.T) {
 	envs, err := LoadAll(dir)
 	require.Len(t, envs, 3)
 	require.EqualError(t, err, `Pulumi.broken.yaml: it is empty; copy another environment's file and change its values
-Pulumi.qa.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.production.yaml; give one of the two another range, so that they can be peered
+Pulumi.qa.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.production.yaml:9; give one of the two another range, so that they can be peered
     8 |     network: {cidr: 10.20.0.0/16}
-Pulumi.staging.yaml:7: domain.name: staging-api.example.com is the domain of Pulumi.qa.yaml too; give one of the two another name
+Pulumi.staging.yaml:7: domain.name: staging-api.example.com is the domain of Pulumi.qa.yaml:7 too; give one of the two another name
     7 |     domain: {root: example.com, name: staging-api.example.com}
-Pulumi.staging.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.production.yaml; give one of the two another range, so that they can be peered
-Pulumi.staging.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.qa.yaml; give one of the two another range, so that they can be peered
+Pulumi.staging.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.production.yaml:9; give one of the two another range, so that they can be peered
+Pulumi.staging.yaml:8: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.qa.yaml:8; give one of the two another range, so that they can be peered
     8 |     network: {cidr: 10.20.0.0/16}
-Pulumi.staging.yaml:15: delivery.branch: a push to staging deploys Pulumi.qa.yaml too; give one of the two another branch, or the trigger manual
+Pulumi.staging.yaml:15: delivery.branch: a push to staging deploys Pulumi.qa.yaml:15 too; give one of the two another branch, or the trigger manual
    15 |     delivery: {branch: staging, trigger: push}`)
 }
 
@@ -238,8 +243,8 @@ func TestLoadAndCompare(t *testing.T) {
 	for name, other := range map[string]string{"qa": "staging", "staging": "qa"} {
 		_, err := LoadAndCompare(dir, name)
 		require.ErrorContains(t, err, FileName(name)+":", "the problem is in the file that was named")
-		require.ErrorContains(t, err, "of "+FileName(other)+"; give one of the two another range")
-		require.ErrorContains(t, err, "delivery.branch: a push to staging deploys "+FileName(other)+" too; give one of the two another branch")
+		require.ErrorContains(t, err, "of "+FileName(other)+":13; give one of the two another range")
+		require.ErrorContains(t, err, "delivery.branch: a push to staging deploys "+FileName(other)+":54 too; give one of the two another branch")
 		_, err = Load(dir, name)
 		require.NoError(t, err, "a deployment reads one file only")
 	}
@@ -297,4 +302,66 @@ func TestSharedKnowsBranchesAndDomains(t *testing.T) {
 	shared, err = LoadShared(dir)
 	require.NoError(t, err)
 	require.ErrorContains(t, shared.CheckEnvironments(), FileName("staging")+":")
+}
+
+// keyLine matches a key with its value in a line of an environment's file.
+var keyLine = regexp.MustCompile(`^( +)([A-Za-z]+): *([^ #].*)$`)
+
+// TestAllProblemsAtOnce mistypes each key of each file, and its value, beside a broken rule: both are reported, and nothing that only follows.
+func TestAllProblemsAtOnce(t *testing.T) {
+	seen := 0
+	for _, stack := range []string{"dev", "staging", "production"} {
+		source, err := os.ReadFile(filepath.Join(root, FileName(stack)))
+		require.NoError(t, err)
+		lines := strings.Split(string(source), "\n")
+		for i, line := range lines {
+			match := keyLine.FindStringSubmatch(line)
+			if match == nil || match[2] == "budget" || match[2] == "monthlyUSD" {
+				continue
+			}
+			for _, wrong := range []string{match[1] + match[2] + "x: " + match[3], match[1] + match[2] + ": !odd x"} {
+				changed := slices.Clone(lines)
+				changed[i] = wrong
+				text := regexp.MustCompile(`monthlyUSD: [0-9]+`).ReplaceAllString(strings.Join(changed, "\n"), "monthlyUSD: 0")
+				_, err := decode(stack, inFile(FileName(stack), []byte(text), Key))
+				var problems *problem.Error
+				require.ErrorAs(t, err, &problems)
+				paths := map[int]bool{}
+				for _, p := range problems.Problems {
+					paths[p.Line] = true
+				}
+				seen++
+				assert.True(t, paths[i+1], "%s: %s", wrong, err)
+				assert.Len(t, problems.Problems, 2, "%s: %s", wrong, err)
+			}
+		}
+	}
+	require.Greater(t, seen, 200)
+}
+
+// What is wrong in one file is reported together with its conflicts; the others are compared with it all the same.
+func TestBrokenFilesAreCompared(t *testing.T) {
+	dir := t.TempDir()
+	for _, stack := range []string{"dev", "staging", "production"} {
+		source, err := os.ReadFile(filepath.Join(root, FileName(stack)))
+		require.NoError(t, err)
+		text := string(source)
+		if stack == "dev" {
+			text = strings.NewReplacer("protected:", "protectd:", "nat: single", "nat: sinlge", "cpu: 256", "cpu: 300", "10.10.0.0/16", "10.20.0.0/16").Replace(text)
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, FileName(stack)), []byte(text), 0o600))
+	}
+	valid, err := LoadAll(dir)
+	require.Len(t, valid, 2)
+	for _, want := range []string{
+		"Pulumi.dev.yaml:8: protectd: unknown key; did you mean protected? the keys here are ",
+		`network.nat: "sinlge" is not a valid value; did you mean single? give single or per-zone`,
+		"services.api.cpu: ",
+		"Pulumi.staging.yaml:13: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.dev.yaml:13; ",
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	_, err = LoadAndCompare(dir, "dev")
+	require.ErrorContains(t, err, "protectd: unknown key")
+	require.ErrorContains(t, err, "Pulumi.dev.yaml:13: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.staging.yaml:13; ")
 }

@@ -491,7 +491,7 @@ Pulumi.shared.yaml:7: repository.name: it is missing; give the ECR repository's 
     7 |     repository: {name: ""}
 `,
 	"shared-unknown-key": `
-Pulumi.shared.yaml:6: root: unknown key; the keys here are prefix, account, region, rootDomain, repository, github
+Pulumi.shared.yaml:6: root: unknown key; did you mean rootDomain? the keys here are prefix, account, region, rootDomain, repository, github
     6 |     root: example.com
 `,
 	"shared-untagged-days": `
@@ -555,11 +555,11 @@ Pulumi.staging.yaml:16: a second YAML document begins here; keep one
    16 | ---
 `,
 	"unknown-key": `
-Pulumi.staging.yaml:11: services.api.cpuu: unknown key; the keys here are cpu, memory, tasks, command, healthCheck, autoscaling
+Pulumi.staging.yaml:11: services.api.cpuu: unknown key; did you mean cpu? the keys here are cpu, memory, tasks, command, healthCheck, autoscaling
    11 |       api: {cpuu: 512, memory: 1024}
 `,
 	"unknown-section": `
-Pulumi.staging.yaml:8: networks: unknown key; the keys here are name, prefix, account, region, protected, domain, network, image, services, database, queue, configuration, monitoring, firewall, budget, deployment, delivery
+Pulumi.staging.yaml:8: networks: unknown key; did you mean network? the keys here are name, prefix, account, region, protected, domain, network, image, services, database, queue, configuration, monitoring, firewall, budget, deployment, delivery
     8 |     networks: {cidr: 10.20.0.0/16}
 `,
 	"visibility": `

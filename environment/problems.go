@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/internal/problem"
+	"github.com/balancer/v3-backend-infra/internal/suggest"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -65,5 +66,5 @@ func oneOf[T ~string](l *problemList, path string, value T, allowed ...T) {
 		l.add(path, remedy, "it is missing")
 		return
 	}
-	l.add(path, remedy, "%q is not a valid value", value)
+	l.add(path, suggest.Hint(string(value), words, remedy), "%q is not a valid value", value)
 }

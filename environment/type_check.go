@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
 // typeChecker compares a block of YAML with the Go type that it will be decoded into and collects every mismatch. It is
@@ -18,61 +21,85 @@ type typeChecker struct {
 	problems problemList
 	// lines has the line of each key by its dotted path.
 	lines map[string]int
+	// undecoded are the paths of what check removed, and of the keys that unknown ones were probably meant to be.
+	undecoded map[string]bool
 }
 
 // wholeNumber matches what has one reading only: no octal, no exponent, no separators.
 var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
 
-// check checks the value of a path, whose key is in line.
-func (s *typeChecker) check(path string, line int, node ast.Node, t reflect.Type) {
+// check checks the value of a path, whose key is in line, and removes from it what cannot be decoded. It returns whether the rest can be.
+func (s *typeChecker) check(path string, line int, node ast.Node, t reflect.Type) (decodable bool) {
 	s.lines[path] = line
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch {
 	case t.Kind() == reflect.Struct:
-		s.mapping(path, node, t)
+		decodable = s.mapping(path, node, t)
 	case t.Kind() == reflect.Slice:
-		s.sequence(path, node, t)
-	case !matches(node, t):
-		s.mismatch(path, node, t)
+		decodable = s.sequence(path, node, t)
+	default:
+		if decodable = matches(node, t); !decodable {
+			s.mismatch(path, node, t)
+		}
 	}
+	return decodable
 }
 
-func (s *typeChecker) mapping(path string, node ast.Node, t reflect.Type) {
+func (s *typeChecker) mapping(path string, node ast.Node, t reflect.Type) (decodable bool) {
 	entries, ok := node.(ast.MapNode)
 	if !ok {
 		s.mismatch(path, node, t)
-		return
+		return false
 	}
+	var removed []*ast.MappingValueNode
 	for entry := entries.MapRange(); entry.Next(); {
 		key := entry.Key().GetToken()
 		name, line := key.Value, key.Position.Line
 		child := strings.TrimPrefix(path+"."+name, ".")
 		field, ok := fieldOf(t, name)
 		s.lines[child] = line
+		keep := false
 		switch found := lookup(entries, name); {
 		case entry.Key().IsMergeKey():
 			s.problems.add(child, "write the keys out", "other keys are merged here")
 		case !ok:
-			s.problems.add(child, "the keys here are "+strings.Join(keysOf(t), ", "), "unknown key")
+			for _, meant := range suggest.Nearest(name, keysOf(t)) {
+				s.undecoded[strings.TrimPrefix(path+"."+meant, ".")] = true
+			}
+			s.problems.add(child, suggest.Hint(name, keysOf(t), "the keys here are "+strings.Join(keysOf(t), ", ")), "unknown key")
 		case len(found) > 1 && found[0].Key == entry.Key():
 			s.problems = append(s.problems, *duplicateKey(child, found))
 		case len(found) == 1:
-			s.check(child, line, entry.Value(), field.Type)
+			keep = s.check(child, line, entry.Value(), field.Type)
+		}
+		if !keep {
+			s.undecoded[child] = true
+			removed = append(removed, entry.KeyValue())
 		}
 	}
+	if len(removed) == 0 {
+		return true
+	}
+	all, ok := node.(*ast.MappingNode)
+	if ok {
+		all.Values = slices.DeleteFunc(all.Values, func(value *ast.MappingValueNode) bool { return slices.Contains(removed, value) })
+	}
+	return ok
 }
 
-func (s *typeChecker) sequence(path string, node ast.Node, t reflect.Type) {
+func (s *typeChecker) sequence(path string, node ast.Node, t reflect.Type) (decodable bool) {
 	list, ok := node.(*ast.SequenceNode)
 	if !ok {
 		s.mismatch(path, node, t)
-		return
+		return false
 	}
+	decodable = true
 	for i, value := range list.Values {
-		s.check(fmt.Sprintf("%s[%d]", path, i), value.GetToken().Position.Line, value, t.Elem())
+		decodable = s.check(fmt.Sprintf("%s[%d]", path, i), value.GetToken().Position.Line, value, t.Elem()) && decodable
 	}
+	return decodable
 }
 
 func (s *typeChecker) mismatch(path string, node ast.Node, t reflect.Type) {

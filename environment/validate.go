@@ -418,7 +418,7 @@ func CheckConflicts(envs []*Environment) error {
 func conflictsByFile(envs []*Environment) []*problem.Error {
 	var byFile []*problem.Error
 	for i, later := range envs {
-		if l := append(conflicts(later, envs[:i]), verifiedInProblems(later, envs)...); len(l) > 0 {
+		if l := append(conflicts(later, envs[:i], locator(nil)), verifiedInProblems(later, envs)...); len(l) > 0 {
 			byFile = append(byFile, &problem.Error{Source: FileName(later.Stack), Problems: l})
 		}
 	}
@@ -434,6 +434,7 @@ func verifiedInProblems(env *Environment, all []*Environment) problemList {
 		switch {
 		case other == nil:
 			l.add(path, "name another environment", "there is no valid environment %s", name)
+		case other.Account == "": // its own file has the problem
 		case other.Account != env.Account || other.Prefix != env.Prefix:
 			l.add(path, "name an environment of the account "+env.Account+" with the same prefix, or remove it",
 				"%s keeps its records in the account %s, where they are not read from here", name, other.Account)
@@ -467,31 +468,34 @@ func namedStack(all []*Environment, stack string) *Environment {
 	return nil
 }
 
-func conflicts(env *Environment, others []*Environment) problemList {
+// conflicts compares an environment with others. Where a value is missing, it is no conflict. At names the place of a key in another's file.
+func conflicts(env *Environment, others []*Environment, at func(other *Environment, path string) string) problemList {
 	var l problemList
 	for _, other := range others {
 		if overlapping(env.Name, other.Name) || overlapping(env.Stack, other.Stack) {
 			l.add("name", "give one of the two a name that begins otherwise", "%q and %q of %s begin with the same name: "+
 				"permissions for the resources of the shorter one would match those of the other", env.Name, other.Name,
-				FileName(other.Stack))
+				at(other, "name"))
 		}
-		theirs, ours := netip.MustParsePrefix(other.Network.CIDR), netip.MustParsePrefix(env.Network.CIDR)
-		if ours.Overlaps(theirs) {
+		theirs, theirErr := netip.ParsePrefix(other.Network.CIDR)
+		ours, ourErr := netip.ParsePrefix(env.Network.CIDR)
+		if theirErr == nil && ourErr == nil && ours.Overlaps(theirs) {
 			l.add("network.cidr", "give one of the two another range, so that they can be peered",
-				"%s overlaps %s of %s", ours, theirs, FileName(other.Stack))
+				"%s overlaps %s of %s", ours, theirs, at(other, "network.cidr"))
 		}
 		switch {
+		case env.Domain.Name == "" || other.Domain.Name == "":
 		case env.Domain.Name == other.Domain.Name:
 			l.add("domain.name", "give one of the two another name",
-				"%s is the domain of %s too", env.Domain.Name, FileName(other.Stack))
+				"%s is the domain of %s too", env.Domain.Name, at(other, "domain.name"))
 		case below(env.Domain.Name, other.Domain.Name) || below(other.Domain.Name, env.Domain.Name):
 			l.add("domain.name", "give one of the two another name, beside that of the other",
 				"of %s and %s of %s, one is below the other: the role that deploys the upper one may change the records of both",
-				env.Domain.Name, other.Domain.Name, FileName(other.Stack))
+				env.Domain.Name, other.Domain.Name, at(other, "domain.name"))
 		}
-		if env.Delivery.Trigger == OnPush && other.Delivery.Trigger == OnPush && env.Delivery.Branch == other.Delivery.Branch {
+		if env.Delivery.Trigger == OnPush && other.Delivery.Trigger == OnPush && env.Delivery.Branch != "" && env.Delivery.Branch == other.Delivery.Branch {
 			l.add("delivery.branch", "give one of the two another branch, or the trigger manual",
-				"a push to %s deploys %s too", env.Delivery.Branch, FileName(other.Stack))
+				"a push to %s deploys %s too", env.Delivery.Branch, at(other, "delivery.branch"))
 		}
 	}
 	return l

@@ -21,6 +21,9 @@ func permute(app *cli.App, args []string) ([]string, error) {
 	commands, flags, global := app.Commands, app.Flags, flagsOfAll([]string{"text"})
 	var early []string
 	for len(rest) > 0 {
+		if len(head) == 1 && flagOf([]cli.Flag{&cli.BoolFlag{Name: versionFlag}}, rest[0]) != nil {
+			rest = append([]string{versionFlag}, rest[1:]...) // --version works like the command
+		}
 		next := commandNamed(commands, rest[0])
 		switch {
 		case next == nil && len(commands) > 0 && flagOf(global, rest[0]) != nil:
@@ -34,7 +37,7 @@ func permute(app *cli.App, args []string) ([]string, error) {
 			// The flags of an unknown command are unknown: the error is about its name.
 			return append(head, rest[0]), nil
 		case next == nil && len(commands) > 0:
-			return append(head, rest...), nil // help or completion: there are no flags of a command
+			return append(head, rest...), nil // help, or an unknown flag: there are no flags of a command
 		case next == nil:
 			sorted, err := sortArguments(flags, slices.Concat(early, rest))
 			return append(head, sorted...), err
@@ -52,7 +55,6 @@ func permute(app *cli.App, args []string) ([]string, error) {
 // sortArguments puts options before arguments. What follows -- does not change. It checks the flags' values with checkValue.
 func sortArguments(flags []cli.Flag, rest []string) ([]string, error) {
 	var options, arguments []string
-	completes := len(rest) > 0 && rest[len(rest)-1] == "--"+cli.BashCompletionFlag.Names()[0]
 	for i := 0; i < len(rest); i++ {
 		switch arg := rest[i]; {
 		case arg == "--":
@@ -70,13 +72,16 @@ func sortArguments(flags []cli.Flag, rest []string) ([]string, error) {
 				value = rest[i]
 				options = append(options, value)
 			}
-			if err := checkValue(flags, arg, value, joined); err != nil && !completes {
+			if err := checkValue(flags, arg, value, joined); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return slices.Concat(options, arguments), nil
 }
+
+// versionFlag is the name of the command and of the flag that print the version.
+const versionFlag = "version"
 
 // targetFlags choose what a command acts on. An empty value is an error: a script's variable that is empty would choose the
 // default, such as every service.

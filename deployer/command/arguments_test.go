@@ -51,30 +51,28 @@ func spellings(flags []cli.Flag) []string {
 func TestFlagValues(t *testing.T) {
 	app := application("development", streams{})
 	for args, want := range map[string]string{
-		"up --unverified --dry-run":              "--unverified has no value: --dry-run follows, which is a flag",
-		"up --unverified reason --dry-run":       "",
-		"up --unverified=--dry-run":              "", // up itself rejects it
-		"logs --filter -debug":                   "--filter has no value: -debug follows, which is a flag",
-		"logs --filter=-debug":                   "",
-		"logs --filter -ERROR":                   "",
-		"--env --local status":                   "--env has no value: --local follows, which is a flag",
-		"exec --service -- ls":                   "--service has no value: -- follows, which is a flag",
-		"exec --service api -- ls --yes":         "",
-		"up --to --generate-bash-completion":     "",
-		"up -t --yes --generate-bash-completion": "",
-		"restart --service=":                     "--service is given, and its value is empty",
-		"restart --service |":                    "--service is given, and its value is empty",
-		"restart --service api":                  "",
-		"up --code-only --image-tag=":            "--image-tag is given, and its value is empty",
-		"up -t=":                                 "--image-tag is given, and its value is empty",
-		"up --image-tag x --component=,":         "--component is given, and its value is empty",
-		"up --image-tag x --component network":   "",
-		"rollback --to=":                         "--to is given, and its value is empty",
-		"migrate --command=":                     "--command is given, and its value is empty",
-		"exec --task=":                           "--task is given, and its value is empty",
-		"exec --container=":                      "--container is given, and its value is empty",
-		"logs --service=":                        "--service is given, and its value is empty",
-		"status --region=":                       "", // as without it
+		"up --unverified --dry-run":            "--unverified has no value: --dry-run follows, which is a flag",
+		"up --unverified reason --dry-run":     "",
+		"up --unverified=--dry-run":            "", // up itself rejects it
+		"logs --filter -debug":                 "--filter has no value: -debug follows, which is a flag",
+		"logs --filter=-debug":                 "",
+		"logs --filter -ERROR":                 "",
+		"--env --local status":                 "--env has no value: --local follows, which is a flag",
+		"exec --service -- ls":                 "--service has no value: -- follows, which is a flag",
+		"exec --service api -- ls --yes":       "",
+		"restart --service=":                   "--service is given, and its value is empty",
+		"restart --service |":                  "--service is given, and its value is empty",
+		"restart --service api":                "",
+		"up --code-only --image-tag=":          "--image-tag is given, and its value is empty",
+		"up -t=":                               "--image-tag is given, and its value is empty",
+		"up --image-tag x --component=,":       "--component is given, and its value is empty",
+		"up --image-tag x --component network": "",
+		"rollback --to=":                       "--to is given, and its value is empty",
+		"migrate --command=":                   "--command is given, and its value is empty",
+		"exec --task=":                         "--task is given, and its value is empty",
+		"exec --container=":                    "--container is given, and its value is empty",
+		"logs --service=":                      "--service is given, and its value is empty",
+		"status --region=":                     "", // as without it
 	} {
 		t.Run(args, func(t *testing.T) {
 			words := append([]string{"deployer"}, strings.Fields(args)...)

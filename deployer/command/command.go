@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 
@@ -36,6 +36,13 @@ type streams struct {
 	self string
 	// flags are those that printed commands get, once they are known; nil before.
 	flags *flagsInForce
+	// changing reports that a change may be under way, which an interruption ends in an orderly way; nil where no signal is handled.
+	changing *atomic.Bool
+}
+
+// setChanging sets whether a change may be under way, and returns what it was.
+func (s streams) setChanging(changing bool) (before bool) {
+	return s.changing != nil && s.changing.Swap(changing)
 }
 
 // exitStatus is an exit code whose reason has been printed already, as part of a report.
@@ -80,23 +87,33 @@ func Main(version string, args []string, exit func(int)) int {
 
 // mainOn runs the program on streams for its output.
 func mainOn(version string, args []string, exit func(int), out, errs io.Writer) int {
-	ctx, stop := interruptible(context.Background(), os.Stderr, exit)
+	var changing atomic.Bool
+	ctx, stop := interruptible(context.Background(), os.Stderr, &changing, exit)
 	defer stop()
 	self, err := os.Executable()
 	if err != nil {
 		self = "" // without the lock's keeper, a lock in a bucket ends two minutes after this process
 	}
-	return run(ctx, version, args, streams{in: os.Stdin, out: out, err: errs, self: self})
+	return run(ctx, version, args, streams{in: os.Stdin, out: out, err: errs, self: self, changing: &changing})
 }
 
 // run parses the arguments, runs the command, prints its errors once, and returns the exit code.
 func run(ctx context.Context, version string, args []string, s streams) int {
 	s.flags = &flagsInForce{}
 	s.err = flaggedWriter{s.err, s.flags}
+	if len(args) > 1 && args[1] == completeWord {
+		printChoices(s.out, args[2:])
+		return codeDone
+	}
+	*s.flags = scanFlagsInForce(args)
 	app := application(version, s)
 	args, err := permute(app, args)
 	if err == nil {
-		err = app.RunContext(ctx, args)
+		if path, asked := helpRequest(app, args); asked {
+			err = printHelp(s.out, path)
+		} else {
+			err = app.RunContext(ctx, args)
+		}
 	}
 	for _, reason := range unreportedErrors(err) {
 		printError(s.err, reason)
@@ -161,20 +178,17 @@ func printError(w io.Writer, err error) {
 // application returns the command line: every verb of the table, each with the global flags.
 func application(version string, s streams) *cli.App {
 	app := &cli.App{
-		Name:                 "deployer",
-		Usage:                "deploys the Balancer V3 GraphQL API to AWS and reports its health",
-		Description:          introduction,
-		Version:              version,
-		HideVersion:          true,
-		Writer:               s.out,
-		ErrWriter:            s.err,
-		Reader:               s.in,
-		EnableBashCompletion: true,
-		Suggest:              true,
-		ExitErrHandler:       func(*cli.Context, error) {},
-		OnUsageError:         usageError,
-		CommandNotFound:      func(*cli.Context, string) {},
-		Action:               helpOrUnknown,
+		Name:            "deployer",
+		Version:         version,
+		HideVersion:     true,
+		HideHelpCommand: true,
+		Writer:          s.out,
+		ErrWriter:       s.err,
+		Reader:          s.in,
+		ExitErrHandler:  func(*cli.Context, error) {},
+		OnUsageError:    usageError,
+		CommandNotFound: func(*cli.Context, string) {},
+		Action:          rejectCommand,
 	}
 	for _, v := range verbs() {
 		app.Commands = append(app.Commands, v.command(s))
@@ -189,22 +203,15 @@ Exit codes: 0 done or healthy, 1 failed or errors, 2 warnings or changes, 3 coul
 Every flag has an environment variable: --image-tag is DEPLOYER_IMAGE_TAG; those of --only and --skip contain the
 command: DEPLOYER_UP_SKIP, DEPLOYER_STATUS_SKIP.`
 
-// helpOrUnknown shows the help of a command that only groups others, and rejects an unknown subcommand.
-func helpOrUnknown(c *cli.Context) error {
-	if !c.Args().Present() {
-		return cli.ShowSubcommandHelp(c)
-	}
-	name := c.Args().First()
-	remedy := "`deployer --help` lists the commands"
-	// A typing error never suggests a command that deletes.
-	harmless := slices.DeleteFunc(slices.Clone(c.Command.Subcommands), func(c *cli.Command) bool { return c.Name == "destroy" })
-	if similar := cli.SuggestCommand(harmless, name); similar != "" {
-		remedy = strings.TrimSuffix(similar, "?") + "? " + remedy
-	}
-	return hint.With(fmt.Errorf("unknown command %q", name), remedy)
+// rejectCommand rejects an unknown command below one that only groups others.
+func rejectCommand(c *cli.Context) error {
+	return unknownCommand(strings.TrimSpace(c.Command.HelpName), c.Args().First(), c.Command.Subcommands)
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	name := strings.TrimSpace(c.Command.HelpName)
-	return hint.With(err, fmt.Sprintf("`%s --help` lists the flags", name))
+	path, flags := strings.TrimSpace(c.Command.HelpName), c.Command.Flags
+	if path == c.App.Name {
+		flags = append(flagsOfAll(nil), &cli.BoolFlag{Name: versionFlag})
+	}
+	return flagError(path, flags, err)
 }

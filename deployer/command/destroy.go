@@ -20,9 +20,12 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
+// destroyName is the command that no typing error suggests.
+const destroyName = "destroy"
+
 func destroyVerb() verb {
 	return verb{
-		name: "destroy", usage: "delete an environment's resources",
+		name: destroyName, usage: "delete an environment's resources",
 		changes: true,
 		long: `Rejects a protected environment, unless its file removes the protection; production is never destroyed. The configuration
 secret, the images and the hosted zone stay, and a final snapshot of the database is kept. --dry-run lists what would be

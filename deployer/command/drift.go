@@ -32,7 +32,8 @@ Exit code: 0 no differences, 2 differences, 3 could not run; of several environm
 			"deployer drift --env production --format json | jq '.account[].name'",
 			"deployer up --env staging --image-tag 1.41.8-abc123def --refresh",
 		},
-		formats: ui.DriftFormats(),
+		takesSeveral: true,
+		formats:      ui.DriftFormats(),
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {
 			return driftOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, format: s.flags.format}.run(ctx)
 		},

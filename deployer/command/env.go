@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
@@ -68,11 +69,17 @@ type envValidateOptions struct {
 }
 
 func (o envValidateOptions) run() error {
+	if o.targets.several() && o.targets.selected != allEnvironments {
+		return errSeveral(o.targets.selected)
+	}
 	results, err := o.validate()
 	switch {
 	case err != nil && o.explain:
 		return errors.Join(err, ui.Rules(o.terminal.out, brokenRules(err), o.format, o.terminal.style()))
 	case err != nil:
+		if len(results) > 0 { // of the others, it is known that they are valid
+			err = errors.Join(err, ui.Validation(o.terminal.out, results, o.format))
+		}
 		return hint.With(err, "`deployer env validate --explain` explains the rules that are broken")
 	case o.explain:
 		return ui.Rules(o.terminal.out, docs.Rules(), o.format, o.terminal.style())
@@ -107,7 +114,7 @@ func brokenRules(err error) []docs.Rule {
 }
 
 func (o envValidateOptions) validate() (valid []string, err error) {
-	if o.targets.selected != "" && o.targets.selected != environment.SharedStack {
+	if o.targets.selected != "" && o.targets.selected != allEnvironments && o.targets.selected != environment.SharedStack {
 		env, err := environment.LoadAndCompare(o.targets.options.Dir, o.targets.selected)
 		if err != nil {
 			return nil, err
@@ -116,7 +123,7 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		return []string{environment.FileName(env.Stack)}, nil
 	}
 	var problems []error
-	if o.targets.selected == "" {
+	if o.targets.selected != environment.SharedStack {
 		envs, err := environment.LoadAll(o.targets.options.Dir)
 		problems = append(problems, err)
 		for _, env := range envs {
@@ -129,9 +136,26 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		valid = append(valid, environment.FileName(environment.SharedStack))
 	}
 	if err := errors.Join(append(problems, err)...); err != nil {
-		return nil, fmt.Errorf("not valid:\n%w", err)
+		broken := brokenFiles(err)
+		return list.Filter(valid, func(file string) bool { return !slices.Contains(broken, file) }), fmt.Errorf("not valid:\n%w", err)
 	}
 	return valid, nil
+}
+
+// brokenFiles returns the files that have problems.
+func brokenFiles(err error) []string {
+	var several interface{ Unwrap() []error }
+	var invalid *problem.Error
+	var files []string
+	switch {
+	case errors.As(err, &several):
+		for _, one := range several.Unwrap() {
+			files = append(files, brokenFiles(one)...)
+		}
+	case errors.As(err, &invalid):
+		files = append(files, invalid.Source)
+	}
+	return files
 }
 
 // warn prints what will go wrong later although the file is valid.

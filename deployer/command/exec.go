@@ -67,6 +67,9 @@ func (o execOptions) run(ctx context.Context) error {
 		if err := errors.Join(missing, err); err != nil {
 			return err
 		}
+		if t.Simulated != nil {
+			return errors.New("simulated containers run no process, so a session cannot be opened")
+		}
 		if env.Protected {
 			if err := o.terminal.confirm(ctx, "open a session in", env.Name, env.Name+" is protected"); err != nil {
 				return err
@@ -124,7 +127,7 @@ func (o execOptions) selector(env *environment.Environment) (want ecsexec.Select
 		}
 	}
 	if len(want.Containers) == 0 {
-		return want, "", hint.With(fmt.Errorf("%s has no service %q", env.Name, o.service), "its services are "+strings.Join(has, ", "))
+		return want, "", unknownValue(env.Name+" has no service", o.service, has, "its services are ")
 	}
 	if o.container != "" {
 		want.Containers = []string{o.container}

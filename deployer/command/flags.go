@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -75,7 +76,8 @@ func stopMigrationFlag() cli.Flag {
 }
 
 func imageTagFlag(defaultText string) cli.Flag {
-	return &cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG`, its sha256 digest, or TAG@DIGEST, which is rejected where the tag has another digest", DefaultText: defaultText}
+	return &cli.StringFlag{Name: "image-tag", Aliases: []string{"t"}, Usage: "the image's `TAG`, its digest or at least 7 digits of it, TAG@DIGEST, which is " +
+		"rejected where the tag has another digest, or a reference REPOSITORY:TAG", DefaultText: defaultText}
 }
 
 // readGlobalFlags reads the flags of every command and rejects those that contradict each other.
@@ -106,7 +108,7 @@ func readGlobalFlags(c *cli.Context, formats []string) (globalFlags, error) {
 	}
 	switch {
 	case len(formats) > 0 && !slices.Contains(formats, flags.format):
-		return flags, hint.With(fmt.Errorf("--format %q is not known", flags.format), "give one of "+strings.Join(formats, ", "))
+		return flags, unknownValue("--format: unknown format", flags.format, formats, "give one of ")
 	case len(flags.Faults) > 0 && !flags.Local:
 		return flags, hint.With(errors.New("--fault works in the simulated account only"), "add --local")
 	case flags.timeout < 0:
@@ -124,6 +126,9 @@ func readGlobalFlags(c *cli.Context, formats []string) (globalFlags, error) {
 func noColor(c *cli.Context) bool {
 	return os.Getenv("NO_COLOR") != "" || os.Getenv("DEPLOYER_NO_COLOR") != "" || c.Bool("no-color")
 }
+
+// defaultDir returns the project's root without --dir.
+func defaultDir() string { return cmp.Or(os.Getenv(variable("dir")), ".") }
 
 // split reads the words of a flag that takes a list: a,b or given several times.
 func split(values []string) []string {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"flag"
 	"io"
 	"os"
 	"regexp"
@@ -53,6 +54,32 @@ func readFlagsInForce(c *cli.Context) flagsInForce {
 
 // simulated reports whether the run acts on the simulated account.
 func (f *flagsInForce) simulated() bool { return f != nil && slices.Contains(f.account, "--local") }
+
+// scanFlagsInForce returns the flags in arguments that were not parsed yet, or cannot be: an error about them names commands, too.
+func scanFlagsInForce(args []string) flagsInForce {
+	flags, set := flagsOfAll(nil), flag.NewFlagSet("", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, f := range flags {
+		if f.Apply(set) != nil {
+			return flagsInForce{}
+		}
+	}
+	var global []string
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		if flagOf(flags, args[i]) == nil {
+			continue
+		}
+		global = append(global, args[i])
+		if i+1 < len(args) && takesValue(flags, args[i]) {
+			i++
+			global = append(global, args[i])
+		}
+	}
+	if set.Parse(global) != nil {
+		return flagsInForce{}
+	}
+	return readFlagsInForce(cli.NewContext(nil, set, nil))
+}
 
 // printedCommand matches a command of the deployer in a text: quoted, or at the start of a line, up to the end of the quotation or the line.
 var printedCommand = regexp.MustCompile("(?m)(`)(deployer [a-z][^`\n]*)|(^[ \t]*)(deployer [a-z][^\n]*)")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -43,8 +44,10 @@ type signalAction struct {
 
 // signals records the signals received so far.
 type signals struct {
-	first time.Time
-	leave time.Time
+	// changing reports that a change may be under way. Without one, the first signal needs no words: the command ends.
+	changing bool
+	first    time.Time
+	leave    time.Time
 }
 
 // handle returns the reaction to one more signal. The first one is a request to stop. A second SIGINT comes from an impatient
@@ -55,7 +58,9 @@ func (s *signals) handle(signal os.Signal, now time.Time) signalAction {
 	if !again {
 		s.first = now
 		o.stop = true
-		o.message = "stopping after the running operations (press Ctrl-C again to exit immediately)"
+		if s.changing {
+			o.message = "stopping after the running operations (press Ctrl-C again to exit immediately)"
+		}
 	}
 	var leave time.Time
 	switch {
@@ -80,7 +85,7 @@ func (s *signals) handle(signal os.Signal, now time.Time) signalAction {
 
 // interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP ends, so that everything can end in an orderly
 // way. When time is short, or on a second SIGINT, an engine that has not ended is left to itself.
-func interruptible(parent context.Context, log io.Writer, exit func(int)) (context.Context, context.CancelFunc) {
+func interruptible(parent context.Context, log io.Writer, changing *atomic.Bool, exit func(int)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	hurry, hurried := context.WithCancel(context.Background())
 	ctx = engine.WithAbandon(ctx, hurry.Done())
@@ -99,6 +104,7 @@ func interruptible(parent context.Context, log io.Writer, exit func(int)) (conte
 	go func() {
 		var got signals
 		for s := range coming {
+			got.changing = changing.Load()
 			o := got.handle(s, time.Now())
 			if o.message != "" {
 				_, _ = fmt.Fprintln(log, "\ndeployer: "+o.message)

@@ -1,13 +1,39 @@
 package command
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/deployer/history"
 )
+
+// Only where a change may be under way, the first signal is answered with what happens until the end.
+func TestSignalMessage(t *testing.T) {
+	for changing, want := range map[bool]string{
+		true: "stopping after the running operations (press Ctrl-C again to exit immediately)", false: "",
+	} {
+		got := signals{changing: changing}
+		require.Equal(t, want, got.handle(syscall.SIGINT, time.Unix(0, 0)).message)
+		require.Equal(t, "exiting immediately", got.handle(syscall.SIGINT, time.Unix(1, 0)).message)
+	}
+}
+
+// A step that failed only because it was stopped is reported as interrupted.
+func TestStoppedStep(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errInterrupted)
+	phases := []history.Phase{{Name: "stop"}, {Name: "aside"}}
+	require.EqualError(t, stoppedStep(ctx, phases, fmt.Errorf("aside: %w", context.Canceled)), "interrupted during aside")
+	require.EqualError(t, stoppedStep(ctx, phases, errors.New("aside: RDS refused")), "interrupted: aside: RDS refused")
+	require.ErrorIs(t, stoppedStep(ctx, phases, errors.New("x")), errInterrupted)
+}
 
 func TestSignals(t *testing.T) {
 	type came struct {

@@ -106,7 +106,7 @@ func (o logsOptions) run(ctx context.Context) error {
 func (o logsOptions) check() error {
 	for _, service := range o.services {
 		if !slices.Contains(logSources, service) {
-			return hint.With(fmt.Errorf("--service %s: no container writes logs by this name", service), "give some of "+strings.Join(logSources, ", "))
+			return unknownValue("--service: no container writes logs by the name", service, logSources, "give some of ")
 		}
 	}
 	switch {

@@ -88,7 +88,11 @@ type migrateOptions struct {
 
 func (o migrateOptions) run(ctx context.Context) error {
 	if o.tag != "" {
-		if err := checkTag(o.tag); err != nil {
+		env, err := o.targets.environment(o.targets.selected)
+		if err != nil {
+			return err
+		}
+		if o.tag, err = checkTag(env, o.tag); err != nil {
 			return err
 		}
 	}

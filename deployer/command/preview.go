@@ -26,7 +26,8 @@ secrets are masked, and the text is short enough for GitHub.`,
 			"deployer preview --env production --expect-no-changes",
 			"deployer preview --env all --format markdown --output preview.md",
 		},
-		formats: []string{"text", "json", "markdown"},
+		takesSeveral: true,
+		formats:      []string{"text", "json", "markdown"},
 		flags: []cli.Flag{
 			imageTagFlag("the image that runs"),
 			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, to include drift"},
@@ -124,7 +125,11 @@ func (o previewOptions) image(ctx context.Context, t *target.Target, opened *sta
 	if o.tag == "" {
 		return opened.ImageOrPlaceholder(), nil
 	}
-	found, err := release.FindImage(ctx, ecr.NewFromConfig(t.AWS), t.Env, o.tag)
+	tag, err := checkTag(t.Env, o.tag)
+	if err != nil {
+		return "", err
+	}
+	found, err := release.FindImage(ctx, ecr.NewFromConfig(t.AWS), t.Env, tag)
 	if err != nil {
 		return "", err
 	}

@@ -36,7 +36,7 @@ was deployed here is rejected.`,
 		},
 		formats: []string{"text", "json"},
 		flags: []cli.Flag{
-			&cli.StringFlag{Name: "to", Usage: "the `IMAGE`: a tag, a sha256 digest, TAG@DIGEST, a task definition's revision such as api:41, or a deployment's ID"},
+			&cli.StringFlag{Name: "to", Usage: "the `IMAGE`: a tag, a digest or at least 7 digits of it, TAG@DIGEST, a task definition's revision such as api:41, or a deployment's ID"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "show the image and what would change, and change nothing"},
 			waitFlag(),
 			strictFlag(),

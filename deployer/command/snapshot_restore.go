@@ -327,10 +327,11 @@ func (r restoreRun) switchTo(ctx context.Context, opened *stack.Stack, kept hist
 	err = r.runSteps(ctx, swap, &kept)
 	kept.Ended, kept.Outcome = r.target.Clock.Now().UTC(), history.Succeeded
 	if err != nil {
-		kept.Outcome, kept.Error = history.Failed, err.Error()
+		kept.Outcome = history.Failed
 		if ctx.Err() != nil {
-			kept.Outcome, err = history.Interrupted, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+			kept.Outcome, err = history.Interrupted, stoppedStep(ctx, kept.Phases, err)
 		}
+		kept.Error = err.Error()
 	}
 	saving, done := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer done()
@@ -342,6 +343,15 @@ func (r restoreRun) switchTo(ctx context.Context, opened *stack.Stack, kept hist
 	}
 	r.printDone(kept)
 	return nil
+}
+
+// stoppedStep returns the error of the last step, which ended after its context had: where nothing else went wrong, only what ended it.
+func stoppedStep(ctx context.Context, phases []history.Phase, err error) error {
+	cause := context.Cause(ctx)
+	if len(phases) > 0 && (errors.Is(err, ctx.Err()) || errors.Is(err, cause)) {
+		return fmt.Errorf("%w during %s", cause, phases[len(phases)-1].Name)
+	}
+	return fmt.Errorf("%w: %w", cause, err)
 }
 
 func (r restoreRun) runSteps(ctx context.Context, swap database.Switch, kept *history.Deployment) error {
@@ -356,6 +366,9 @@ func (r restoreRun) runSteps(ctx context.Context, swap database.Switch, kept *hi
 		phase.Seconds = r.target.Clock.Now().Sub(began).Seconds()
 		if err != nil {
 			phase.Outcome, phase.Message = history.Failed, err.Error()
+			if ctx.Err() != nil {
+				phase.Outcome, phase.Message = history.Interrupted, ""
+			}
 		}
 		kept.Phases = append(kept.Phases, phase)
 		if err != nil {

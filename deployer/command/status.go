@@ -27,7 +27,7 @@ func statusVerb() verb {
 		long: `Finds resources by their names in the account; only the component stack reads Pulumi's state. --env takes several
 environments, a,b or all. Exit code: 0 all healthy, 1 errors, 2 warnings or unknowns, 3 could not run; the worst counts.
 Components:
-` + text.Wrap("   "+strings.Join(checks.Components(), " "), 90, "   "),
+` + text.Wrap("   "+strings.Join(checks.Components(), " "), 74, "   "),
 		examples: []string{
 			"deployer status --env staging",
 			"deployer status --env production --only ecs_service,target_groups --verbose",
@@ -35,7 +35,8 @@ Components:
 			"deployer status --env all --format html --output status.html",
 			"deployer status --env dev --watch --interval 10s --summary",
 		},
-		formats: ui.ReportFormats(),
+		takesSeveral: true,
+		formats:      ui.ReportFormats(),
 		flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "only", Usage: "check these `COMPONENTS` only"},
 			&cli.StringSliceFlag{Name: "skip", Usage: "skip these `COMPONENTS`"},
@@ -84,9 +85,11 @@ func readStatusOptions(s *services, c *cli.Context) (statusOptions, error) {
 		publish: c.Bool("publish-metrics"), only: split(c.StringSlice("only")), skip: split(c.StringSlice("skip")),
 	}
 	if unknown := checks.UnknownComponents(slices.Concat(st.only, st.skip)); len(unknown) > 0 {
-		return st, hint.With(
-			fmt.Errorf("unknown component %s", strings.Join(unknown, ", ")),
-			"the components are "+strings.Join(checks.Components(), ", "))
+		const remedy = "the components are "
+		if len(unknown) == 1 {
+			return st, unknownValue("unknown component", unknown[0], checks.Components(), remedy)
+		}
+		return st, hint.With(fmt.Errorf("unknown components %s", strings.Join(unknown, ", ")), remedy+strings.Join(checks.Components(), ", "))
 	}
 	if c.Bool("watch") {
 		if st.watch = c.Duration("interval"); st.watch <= 0 {

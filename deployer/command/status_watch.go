@@ -10,10 +10,10 @@ import (
 // clearScreen clears a terminal and its scrollback.
 const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
 
-// watchEnvironments repeats the report until it is interrupted, and ends with the code of the last one. Where the first report
-// failed for every environment, it does not retry.
+// watchEnvironments repeats the report until it is interrupted, which is its end as that of any command. Where the first report failed for every
+// environment, it does not retry.
 func (o statusOptions) watchEnvironments(ctx context.Context, e *environments) error {
-	last := errInterrupted
+	const ended = exitStatus(codeInterrupted)
 	for first := true; ; first = false {
 		err := o.report(ctx, e, func(result []byte) (err error) {
 			e.appended, err = o.showAgain(result)
@@ -22,21 +22,19 @@ func (o statusOptions) watchEnvironments(ctx context.Context, e *environments) e
 		reported := err == nil || errors.As(err, new(exitStatus))
 		switch {
 		case errors.Is(err, errInterrupted):
-			return last
+			return ended
 		case first && e.failed():
 			return err
 		case !reported && !e.failed():
 			return err // the output failed
 		case !reported:
 			printError(o.terminal.err, err)
-			err = exitStatus(exitCode(err))
 		}
-		last = err
 		if isTerminal(o.terminal.err) {
 			_, _ = fmt.Fprintf(o.terminal.err, "\nnext report in %s; press Ctrl-C to end\n", o.watch)
 		}
 		if e.clock().Wait(ctx, o.watch) != nil {
-			return last
+			return ended
 		}
 	}
 }

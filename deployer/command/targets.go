@@ -35,6 +35,9 @@ func (t *targets) environment(name string) (*environment.Environment, error) {
 		}
 		return nil, hint.With(errors.New("--env is missing: which environment?"), "the environments are "+strings.Join(known, ", "))
 	}
+	if name == allEnvironments || strings.Contains(name, ",") {
+		return nil, errSeveral(name)
+	}
 	if environment.StackOf(name) == environment.SharedStack {
 		return nil, hint.With(errors.New("the shared stack is not an environment"), "`deployer bootstrap` deploys it, `deployer outputs --env shared` shows it")
 	}

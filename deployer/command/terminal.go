@@ -149,7 +149,12 @@ func (t *terminal) confirm(ctx context.Context, action, name, reason string) err
 		return hint.With(fmt.Errorf("%s, and there is no terminal to ask at", reason), "add --yes if you mean it")
 	}
 	_, _ = fmt.Fprintf(t.err, "You are about to %s %s; %s. Type its name to continue: ", action, name, reason)
+	defer t.setChanging(t.setChanging(false)) // nothing is under way while a person thinks
 	answer, err := readWithContext(ctx, func() (string, error) { return bufio.NewReader(t.in).ReadString('\n') })
+	if ctx.Err() != nil {
+		_, _ = fmt.Fprintln(t.err)
+		return fmt.Errorf("%w at the question: nothing was changed", context.Cause(ctx))
+	}
 	if err != nil && answer == "" {
 		return fmt.Errorf("read the answer: %w", err)
 	}
@@ -171,10 +176,11 @@ func (t *terminal) readPassword(ctx context.Context, prompt string) (string, err
 		return "", err
 	}
 	_, _ = fmt.Fprintf(t.err, "%s: ", prompt)
+	defer t.setChanging(t.setChanging(false))
 	line, err := readWithContext(ctx, func() ([]byte, error) { return term.ReadPassword(fd) })
 	_, _ = fmt.Fprintln(t.err)
 	if ctx.Err() != nil {
-		return "", errors.Join(context.Cause(ctx), term.Restore(fd, before))
+		return "", errors.Join(fmt.Errorf("%w: nothing was changed", context.Cause(ctx)), term.Restore(fd, before))
 	}
 	return string(line), err
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -71,8 +72,11 @@ func TestInterruptEndsPrompt(t *testing.T) {
 			out := &prompts{asked: make(chan struct{})}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			ended := make(chan error, 1)
-			go func() { ended <- ask(ctx, &terminal{streams: streams{in: program, err: out}}) }()
+			var changing atomic.Bool
+			changing.Store(true)
+			go func() { ended <- ask(ctx, &terminal{streams: streams{in: program, err: out, changing: &changing}}) }()
 			<-out.asked
+			require.Eventually(t, func() bool { return !changing.Load() }, 5*time.Second, time.Millisecond, "nothing is under way")
 			if name == "a secret" {
 				require.Eventually(t, func() bool { return !reflect.DeepEqual(before, stateOf(t, program)) }, 5*time.Second, time.Millisecond)
 			}
@@ -80,6 +84,8 @@ func TestInterruptEndsPrompt(t *testing.T) {
 			select {
 			case err := <-ended:
 				require.Equal(t, codeInterrupted, exitCode(err))
+				require.ErrorContains(t, err, ": nothing was changed")
+				require.True(t, changing.Load(), "what was under way continues after the question")
 			case <-time.After(5 * time.Second):
 				t.Fatal("the prompt still waits")
 			}

@@ -138,7 +138,7 @@ func (o upOptions) run(ctx context.Context) error {
 func (o upOptions) resolveTag(env *environment.Environment) (string, error) {
 	switch {
 	case o.tag != "":
-		return o.tag, checkTag(o.tag)
+		return checkTag(env, o.tag)
 	case o.restart:
 		return "", nil
 	case o.codeOnly:
@@ -147,13 +147,15 @@ func (o upOptions) resolveTag(env *environment.Environment) (string, error) {
 	return "", hint.With(errors.New("--image-tag is missing: which image?"), "give a tag such as 1.41.8-abc123def")
 }
 
-// checkTag rejects what can be neither a tag, a digest nor TAG@DIGEST.
-func checkTag(tag string) error {
-	if release.ValidImage(tag) {
-		return nil
+// checkTag returns the image that is named, without the repository of a whole reference. It rejects another repository, and what can be neither
+// a tag, a digest nor TAG@DIGEST.
+func checkTag(env *environment.Environment, tag string) (string, error) {
+	name, err := release.ImageName(env, tag)
+	if err != nil || release.ValidImage(name) {
+		return name, err
 	}
-	return hint.With(fmt.Errorf("%q is not an image tag", tag), "give a tag, which has at most 128 letters, digits, periods, hyphens and underscores; "+
-		"a digest, sha256: and 64 hexadecimal digits; or both, as TAG@DIGEST")
+	return "", hint.With(fmt.Errorf("%q is not an image tag", tag), "give a tag, which has at most 128 letters, digits, periods, hyphens and underscores; "+
+		"a digest, sha256: and 64 hexadecimal digits, or at least the first 7; or TAG@DIGEST, whose digest is whole")
 }
 
 // check rejects flags that contradict each other, and names that do not exist.
@@ -175,12 +177,12 @@ func (o upOptions) check() error {
 	}
 	for _, name := range o.components {
 		if !slices.Contains(stack.ComponentNames(), name) {
-			return hint.With(fmt.Errorf("--component: unknown component %q", name), "the components are "+strings.Join(stack.ComponentNames(), ", "))
+			return unknownValue("--component: unknown component", name, stack.ComponentNames(), "the components are ")
 		}
 	}
 	for _, name := range o.skip {
 		if !slices.Contains(release.PhaseNames(), name) {
-			return hint.With(fmt.Errorf("--skip: unknown phase %q", name), "the phases are "+strings.Join(release.PhaseNames(), ", "))
+			return unknownValue("--skip: unknown phase", name, release.PhaseNames(), "the phases are ")
 		}
 	}
 	return nil
@@ -304,7 +306,7 @@ func (o upOptions) deployedEnvironment(t *target.Target, opened *stack.Stack) (*
 		for _, s := range env.Services.List() {
 			has = append(has, string(s.Role))
 		}
-		return nil, hint.With(fmt.Errorf("--service: %s has no service %q", env.Name, o.service), "its services are "+strings.Join(has, ", "))
+		return nil, unknownValue(fmt.Sprintf("--service: %s has no service", env.Name), string(o.service), has, "its services are ")
 	}
 	return env, nil
 }

@@ -35,7 +35,8 @@ run, of several environments (a,b or all) the worst; with --compare 0.`,
 			"deployer vars --env all --format json | jq '.[] | {environment, status}'",
 			"deployer vars --env dev --no-mask",
 		},
-		formats: ui.VariableFormats(),
+		takesSeveral: true,
+		formats:      ui.VariableFormats(),
 		flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "service", Usage: "show only these `SERVICES`: api, worker, scheduler"},
 			&cli.StringSliceFlag{Name: "filter", Usage: "show only variables with these `NAMES`, in any case; * and ? are wildcards"},
@@ -98,7 +99,7 @@ func (o varsOptions) run(ctx context.Context) error {
 func (o varsOptions) checkFlags() error {
 	for _, category := range o.categories {
 		if !slices.Contains(checks.Categories(), category) {
-			return hint.With(fmt.Errorf("--category: unknown category %q", category), "the categories are "+strings.Join(checks.Categories(), ", "))
+			return unknownValue("--category: unknown category", category, checks.Categories(), "the categories are ")
 		}
 	}
 	for _, pattern := range o.filter {
@@ -124,7 +125,7 @@ func (o varsOptions) checkEnvironment(name string) error {
 	}
 	for _, service := range o.services {
 		if !slices.Contains(roles, roleOf(env, service)) {
-			return hint.With(fmt.Errorf("--service: %s has no service %q", env.Name, service), "its services are "+strings.Join(roles, ", "))
+			return unknownValue(fmt.Sprintf("--service: %s has no service", env.Name), service, roles, "its services are ")
 		}
 	}
 	if o.noMask && env.Protected {

@@ -30,6 +30,8 @@ type verb struct {
 	changes bool
 	// takesShared reports that --env shared is taken; the command is prepared for a target without an environment.
 	takesShared bool
+	// takesSeveral reports that --env takes several environments, a,b or all.
+	takesSeveral bool
 	// sensitive verbs take secrets: errors never repeat what is on their command line.
 	sensitive bool
 	// validateArgs checks the arguments before their number is checked, where a verb knows more about them.
@@ -76,17 +78,13 @@ func verbs() []verb {
 // command returns the library's command of a verb.
 func (v verb) command(s streams) *cli.Command {
 	c := &cli.Command{
-		Name: v.name, Usage: v.usage, ArgsUsage: v.args, Description: v.description(),
-		OnUsageError: v.usageError, HideHelpCommand: true, Hidden: v.hidden,
-	}
-	if v.args == "" {
-		c.ArgsUsage = " "
+		Name: v.name, Usage: v.usage, OnUsageError: v.usageError, HideHelpCommand: true, Hidden: v.hidden,
 	}
 	for _, sub := range v.verbs {
 		c.Subcommands = append(c.Subcommands, sub.command(s))
 	}
 	if v.run == nil {
-		c.Action = helpOrUnknown
+		c.Action = rejectCommand
 		return c
 	}
 	c.Flags = append(withVariables(v.flags, v.variable), flagsOfAll(v.formats)...)
@@ -100,6 +98,7 @@ func (v verb) command(s streams) *cli.Command {
 		}
 		all := newServices(flags, ctx.Bool("wait"), s)
 		all.targets.takesShared = v.takesShared
+		s.setChanging(v.changes)
 		return runWithTimeout(ctx.Context, flags.timeout, func(limited context.Context) error {
 			return all.terminal.withOutputFile(flags.output, func() error {
 				err := all.terminal.withWriteError(v.run(limited, all, ctx))
@@ -124,17 +123,27 @@ func (v verb) usageError(c *cli.Context, err error, sub bool) error {
 	return usageError(c, err, sub)
 }
 
-// description returns the longer help: what the verb does, and examples.
-func (v verb) description() string {
-	var b strings.Builder
-	b.WriteString(v.long)
-	if len(v.examples) > 0 {
-		if v.long != "" {
-			b.WriteString("\n\n")
+// findVerb returns the verb that words name.
+func findVerb(words []string) (found verb, known bool) {
+	below := verbs()
+	for _, word := range words {
+		at := slices.IndexFunc(below, func(v verb) bool { return v.name == word })
+		if at < 0 {
+			return verb{}, false
 		}
-		b.WriteString("Examples:\n   " + strings.Join(v.examples, "\n   "))
+		found, known, below = below[at], true, below[at].verbs
 	}
-	return b.String()
+	return found, known
+}
+
+// eachVerb calls f with each verb that runs something, and with the words that name it, which begin with path.
+func eachVerb(path string, all []verb, f func(path string, v verb)) {
+	for _, v := range all {
+		if v.run != nil && !v.hidden {
+			f(path+" "+v.name, v)
+		}
+		eachVerb(path+" "+v.name, v.verbs, f)
+	}
 }
 
 // checkArguments rejects arguments that a command would ignore.
@@ -149,6 +158,9 @@ func (v verb) checkArguments(c *cli.Context) error {
 		given := "one"
 		if !v.sensitive {
 			given = strconv.Quote(c.Args().First())
+			if meant := v.meantFlag(c, c.Args().First()); meant != "" {
+				usage = fmt.Sprintf("did you mean `%s`? %s", meant, usage)
+			}
 		}
 		return hint.With(fmt.Errorf("%s takes no argument, %s was given", v.name, given), usage)
 	}

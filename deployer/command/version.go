@@ -12,7 +12,7 @@ import (
 
 func versionVerb() verb {
 	return verb{
-		name: "version", usage: "print the versions of the deployer and its engine",
+		name: versionFlag, usage: "print the versions of the deployer and its engine",
 		formats: []string{"text", "json"},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			found := "not found"

@@ -59,8 +59,12 @@ var tagPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 // Source: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#sha-256
 var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
-// ValidImage reports whether a registry could have an image of the name: a tag, a digest, or TAG@DIGEST.
+// ValidImage reports whether a registry could have an image of the name: a tag, a digest or its beginning, or TAG@DIGEST, whose digest is whole:
+// it is what was approved.
 func ValidImage(name string) bool {
+	if shortDigest.MatchString(name) {
+		return true
+	}
 	tag, digest := SplitImage(name)
 	return (tag != "" || digest != "") && (tag == "" || tagPattern.MatchString(tag)) && (digest == "" || digestPattern.MatchString(digest))
 }
@@ -92,11 +96,25 @@ func (e *MovedTagError) Hint() string {
 	return fmt.Sprintf("find out who pushed it; deploy what was approved with --image-tag %s, or have %s@%s approved", e.Approved, e.Tag, e.Current)
 }
 
-// FindImage resolves a tag, a digest or TAG@DIGEST in the environment's repository. The hint of a *MissingImageError lists the newest
-// tags. A tag that no longer has the digest is a *MovedTagError.
+// FindImage resolves a tag, a digest, the beginning of a digest, or TAG@DIGEST in the environment's repository. The hint of a *MissingImageError
+// lists the newest tags. A tag that no longer has the digest is a *MovedTagError, a beginning of several digests an *AmbiguousDigestError.
 func FindImage(ctx context.Context, client ecrimage.Client, env *environment.Environment, name string) (*Image, error) {
 	tag, digest := SplitImage(name)
+	if digest != "" && tag == "" && !digestPattern.MatchString(digest) && shortDigest.MatchString(digest) {
+		whole, err := wholeDigest(ctx, client, env, digest)
+		if err != nil {
+			return nil, err
+		}
+		digest = cmp.Or(whole, digest)
+	}
 	image, err := findImage(ctx, client, env, cmp.Or(tag, digest))
+	if missing := (*MissingImageError)(nil); errors.As(err, &missing) && digest == "" && shortDigest.MatchString(tag) {
+		whole, listErr := wholeDigest(ctx, client, env, tag)
+		if listErr != nil || whole == "" {
+			return nil, cmp.Or(listErr, err)
+		}
+		return findImage(ctx, client, env, whole)
+	}
 	if err == nil && digest != "" && image.Digest != digest {
 		return nil, &MovedTagError{Repository: env.Image.Repository, Tag: tag, Approved: digest, Current: image.Digest}
 	}

@@ -115,7 +115,7 @@ func TestValidImage(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("0a", 32)
 	for name, want := range map[string]bool{
 		"1.41.8-abc123def": true, "latest": true, "_x": true, "": false, "-x": false, "a b": false, "a:b": false, "a/b": false,
-		digest: true, "1.41.8@" + digest: true, "sha256:0a": false, digest + "0": false, "@" + digest: false, "1.41.8@": false, "1.41.8@x": false,
+		digest: true, "1.41.8@" + digest: true, "sha256:0a": false, "sha256:0a0a0a0": true, "sha256:0A0A0A0": false, "1.41.8@sha256:0a0a0a0": false, digest + "0": false, "@" + digest: false, "1.41.8@": false, "1.41.8@x": false,
 		"a b@" + digest: false, "x@" + digest + "@" + digest: false, strings.ToUpper(digest): false, digest + "\n": false,
 	} {
 		require.Equal(t, want, ValidImage(name), name)

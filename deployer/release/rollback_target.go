@@ -49,7 +49,7 @@ type rollbackResolver struct {
 }
 
 // ResolveRollback returns the target of a rollback: what named names, else the last image that was verified healthy before current,
-// the image reference that the stack names. named is a tag, a digest, TAG@DIGEST, a task definition's revision (api:41, family:41, an ARN), or
+// the image reference that the stack names. named is a tag, a digest or its beginning, TAG@DIGEST, a whole reference, a task definition's revision (api:41, family:41, an ARN), or
 // the ID of a deployment.
 func (d Deps) ResolveRollback(ctx context.Context, current, named string) (*RollbackTarget, error) {
 	records, err := d.Records.List(ctx, d.Env.Stack, historyLimit)
@@ -58,6 +58,10 @@ func (d Deps) ResolveRollback(ctx context.Context, current, named string) (*Roll
 	}
 	resolver := rollbackResolver{
 		env: d.Env, images: ecr.NewFromConfig(d.AWS), ecs: ecs.NewFromConfig(d.AWS), records: records, current: awsx.DigestOf(current),
+	}
+	named, err = ImageName(d.Env, named)
+	if err != nil {
+		return nil, err
 	}
 	image, err := resolver.resolve(ctx, named)
 	if err != nil {

@@ -116,6 +116,7 @@ func (d *document) cost(c Cost) {
 		title += fmt.Sprintf(", %s with the most tasks that may run", formatUSD(c.MostUSD))
 	}
 	d.notes(d.style.bold(title))
+	d.notes(actualNotes(c)...)
 	t := newTable("resource", "quantity", "unit", "price", "a month", "at most")
 	t.SetColumnConfigs(alignRight(2, 4, 5, 6))
 	area := ""
@@ -170,7 +171,7 @@ func (d *document) list(heading string, items []string) {
 	}
 }
 
-// budgetNotes compares the estimate, and what AWS reports, with the budget.
+// budgetNotes compares the estimate with the budget.
 func budgetNotes(c Cost) []string {
 	var notes []string
 	if c.BudgetUSD > 0 {
@@ -181,6 +182,12 @@ func budgetNotes(c Cost) []string {
 		}
 		notes = append(notes, fmt.Sprintf("The budget in %s is %s: the estimate %s.", c.File, formatUSD(budget), comparison))
 	}
+	return notes
+}
+
+// actualNotes returns what AWS reports, compared with the budget.
+func actualNotes(c Cost) []string {
+	var notes []string
 	switch a := c.Actual; {
 	case a == nil:
 	case a.Spend == nil:
@@ -223,6 +230,7 @@ func (d *document) costDifference(c Cost) {
 		comparison = formatUSD(-delta) + " less than"
 	}
 	d.notes(d.style.bold(fmt.Sprintf("%s: about %s a month, %s %s", c.Environment, formatUSD(c.USD), comparison, against.Name)))
+	d.notes(actualNotes(c)...)
 	if len(against.Differences) > 0 {
 		t := newTable("resource", c.Environment, "against", "difference")
 		t.SetColumnConfigs(alignRight(2, 3, 4))
@@ -272,7 +280,7 @@ func (d *document) costOverview(costs []Cost) {
 		if i > 0 {
 			basis = basis[1:] // the first note is the same for all
 		}
-		d.notes(slices.Concat(basis, budgetNotes(c))...)
+		d.notes(slices.Concat(basis, actualNotes(c), budgetNotes(c))...)
 	}
 	d.notes("`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save most.")
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
 // Fault is a failure that can be injected into the account.
@@ -111,15 +114,9 @@ func (e *UnknownFaultError) Error() string { return fmt.Sprintf("unknown fault %
 
 // Hint returns similar names, or all of them.
 func (e *UnknownFaultError) Hint() string {
-	var names, similar []string
-	for _, f := range Faults() {
-		names = append(names, f.Name)
-		if editDistance(e.Name, f.Name) <= 3 || e.Name != "" && strings.Contains(f.Name, e.Name) {
-			similar = append(similar, f.Name)
-		}
-	}
-	if len(similar) > 0 {
-		return "did you mean " + strings.Join(similar, " or ") + "? `deployer local faults` lists all"
+	names := list.Map(Faults(), func(f Fault) string { return f.Name })
+	if len(suggest.Nearest(e.Name, names)) > 0 {
+		return suggest.Hint(e.Name, names, "`deployer local faults` lists all")
 	}
 	return "the faults are " + strings.Join(names, ", ")
 }
@@ -151,24 +148,4 @@ func (f faultSet) forTasks() faultSet {
 		}
 	}
 	return kept
-}
-
-// editDistance returns the number of bytes to insert, delete or replace to get from one word to the other.
-func editDistance(from, to string) int {
-	row := make([]int, len(to)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range from {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range to {
-			cost := 1
-			if from[i] == to[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(to)]
 }
