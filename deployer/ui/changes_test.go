@@ -28,14 +28,14 @@ func TestPlanText(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, Plan(&out, engine.Plan{Steps: steps}, Style{Width: 80}))
 	require.Equal(t, `- rds/instance                         database
-± ecs/taskDefinition                   api
-    containerDefinitions[0].image: …@sha256:aaaa… → …@sha256:bbbb…  (replaces)
+~ ecs/taskDefinition                   api  (new revision)
+    containerDefinitions[0].image: …@sha256:aaaaaaaaaa… → …@sha256:bbbbbbbbbb…
 ~ ecs/service                          api
     taskDefinition: arn:aws:ecs:us-east-1:12345… → (known after the change)
     tags.Owner: us → (none)
     tags.Team: (none) → them
 + sqs/queue                            queue
-1 to create, 1 to update, 1 to replace, 1 to delete
+1 to create, 1 to update, 1 new revision, 1 to delete
 `, out.String())
 }
 
