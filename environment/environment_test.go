@@ -47,7 +47,7 @@ func TestEnvironmentsMatchTheContract(t *testing.T) {
 				InstanceClass: "db.t3.medium", MultiZone: true, BackupDays: 30, DeletionProtection: true, PerformanceInsights: true,
 			},
 			nat: NATPerZone, zones: 3, level: Full, backup: BackupSnapshot, protected: true, rollback: RollbackAutomatic,
-			budget: 200, tests: []string{"unit", "integration", "security"}, branch: "main", trigger: Manual, approval: true,
+			budget: 400, tests: []string{"unit", "integration", "security"}, branch: "main", trigger: Manual, approval: true,
 		},
 	} {
 		t.Run(want.stack, func(t *testing.T) {

@@ -75,6 +75,9 @@ const (
 		"@sha256:d2bdfff2c377c3d71d78bd5d9ce9862fd535b12134a5739d87a07801297cf9fd"
 	tracingConfig = "--config=/etc/ecs/ecs-default-config.yaml"
 	tracingPort   = 2000
+	// tracingVariable has the URL at which the collector receives traces by OTLP over HTTP. Every SDK of OpenTelemetry reads it.
+	// Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+	tracingVariable, tracingURL = "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"
 	// tracingCPU is in CPU units, tracingMemory in MiB.
 	tracingCPU, tracingMemory = 32, 64
 )
@@ -96,7 +99,11 @@ func containerDefinitions(t task) (string, error) {
 			LogConfiguration:  awslogsConfig(t.env, "xray"),
 		})
 	}
-	containers := append([]container{applicationContainer(t, sidecarCPU)}, sidecars...)
+	application := applicationContainer(t, sidecarCPU)
+	if len(sidecars) > 0 {
+		application.Environment = append(application.Environment, variable{Name: tracingVariable, Value: tracingURL})
+	}
+	containers := append([]container{application}, sidecars...)
 	return marshal("the containers of "+t.env.TaskFamily(t.role), containers)
 }
 

@@ -84,6 +84,16 @@ func TestVariablesOfContainers(t *testing.T) {
 	}, c.Secrets)
 }
 
+// The application sends its traces to the collector of its task, and to none where there is no collector.
+func TestTracesGoToTheCollector(t *testing.T) {
+	traces := variable{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"}
+	for _, role := range []environment.Role{environment.API, environment.Worker, environment.Scheduler} {
+		require.Contains(t, rendered(t, "production", role)[0].Environment, traces, role)
+		require.NotContains(t, rendered(t, "staging", role)[0].Environment, traces, role)
+	}
+	require.NotContains(t, rendered(t, "production", environment.Migration)[0].Environment, traces, "a migration has no collector")
+}
+
 func TestTracingIsNotEssential(t *testing.T) {
 	collector := rendered(t, "production", environment.API)[1]
 	require.Equal(t, "aws-otel-collector", collector.Name)

@@ -227,3 +227,15 @@ func TestPrices(t *testing.T) {
 	}
 	require.Equal(t, "2026-06", AsOf())
 }
+
+func TestBudgetWarning(t *testing.T) {
+	production := load(t, "production")
+	require.Nil(t, BudgetWarning(production))
+	cost := EstimateEnvironment(production, DefaultAssumptions()).USD
+	require.Less(t, float64(production.Budget.MonthlyUSD)-cost, 50.0, "the shipped budget is the estimate, rounded up to the next $50")
+	production.Budget.MonthlyUSD = 398
+	warning := BudgetWarning(production)
+	require.Equal(t, "budget.monthlyUSD", warning.Path)
+	require.Equal(t, "the estimate is $398.75 a month, and the budget $398: AWS would report it as exceeded every month", warning.Message)
+	require.Equal(t, "give at least 400, or use what `deployer cost --env production` lists as savings", warning.Remedy)
+}

@@ -437,6 +437,9 @@ func TestImagesHaveOneVersionOfEach(t *testing.T) {
 	var bun struct{ PackageManager string }
 	require.NoError(t, json.Unmarshal(manifest, &bun))
 	require.Regexp(t, "^oven/"+strings.Replace(bun.PackageManager, "@", ":", 1)+"-slim@sha256:", imageStages(t, "examples/api/Dockerfile")["base"].base)
+	lock, err := os.ReadFile(filepath.Join(root, "examples", "api", "bun.lock"))
+	require.NoError(t, err)
+	require.Contains(t, string(lock), "\"lockfileVersion\": 1,", "Bun 1.3 reads no later version")
 	own := imageStages(t, "Dockerfile")
 	require.Equal(t, own["build-entrypoint"].base, own["build-deployer"].base)
 	module, err := os.ReadFile(filepath.Join(root, "go.mod"))

@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/problem"
+	"github.com/balancer/v3-backend-infra/pricing"
 )
 
 func envVerb() verb {
@@ -160,7 +161,11 @@ func brokenFiles(err error) []string {
 
 // warn prints what will go wrong later although the file is valid.
 func (o envValidateOptions) warn(env *environment.Environment) {
-	for _, w := range env.Warnings(time.Now()) {
+	warnings := env.Warnings(time.Now())
+	if w := pricing.BudgetWarning(env); w != nil {
+		warnings = append(warnings, *w)
+	}
+	for _, w := range warnings {
 		o.terminal.warn(fmt.Errorf("%s: %s: %s; %s", environment.FileName(env.Stack), w.Path, w.Message, w.Remedy))
 	}
 }

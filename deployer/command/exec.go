@@ -159,7 +159,7 @@ func remedy(env *environment.Environment, cause ecsexec.Cause) string {
 	switch cause {
 	case ecsexec.NotEnabled:
 		if !env.Services.ExecuteCommand {
-			return fmt.Sprintf("set services.executeCommand in %s to true, and run `deployer up --env %s`: only tasks that start after that have it",
+			return fmt.Sprintf("set services.executeCommand in %s to true, and run `deployer up --env %s --image-tag TAG`: only tasks that start after that have it",
 				environment.FileName(env.Stack), env.Stack)
 		}
 		return fmt.Sprintf("services.executeCommand is true, but the task is older than that: `deployer up --env %s --code-only --restart` renews the tasks", env.Stack)

@@ -172,7 +172,7 @@ func TestExecErrors(t *testing.T) {
 			[]string{"v3-backend-staging-api-service: task 0123456789abcdef0123456789abcdef was started without execute command",
 				"hint: services.executeCommand is true, but the task is older than that: `deployer up --env staging --endpoint-url http://"}},
 		"not in production": {containers{task: oneTask(false, "RUNNING")}, nil, []string{"--env", "production"},
-			[]string{"hint: set services.executeCommand in Pulumi.production.yaml to true, and run `deployer up --env production --endpoint-url http://"}},
+			[]string{"hint: set services.executeCommand in Pulumi.production.yaml to true, and run `deployer up --env production --endpoint-url http://", " --image-tag TAG`: only tasks"}},
 		"not allowed": {containers{task: oneTask(true, "RUNNING"), refusal: "AccessDeniedException"}, nil, []string{"--env", "staging", "--yes"},
 			[]string{"these credentials may not open a session", "hint: a person's role needs ecs:ExecuteCommand"}},
 		"protected": {containers{task: oneTask(true, "RUNNING")}, nil, []string{"--env", "production"},

@@ -18,8 +18,9 @@ func previewVerb() verb {
 	return verb{
 		name: "preview", usage: "show what a deployment would change",
 		long: `Without --image-tag, the image is the one that is running. --env takes several environments, a,b or all.
-The markdown format is for pull request comments: what is deleted or replaced and what may widen permissions comes first,
-secrets are masked, and the text is short enough for GitHub.`,
+It begins with the risks of all environments: data and access that is lost, then wider permissions, weaker protection (fewer backups,
+a higher rate limit, a shell), and what else is replaced or deleted. The markdown format is for pull request comments: secrets are
+masked, and it is short enough for GitHub.`,
 		examples: []string{
 			"deployer preview --env staging",
 			"deployer preview --env staging --image-tag 1.41.8-abc123def --format markdown",

@@ -28,11 +28,36 @@ func newStep(m apitype.StepEventMetadata, refreshed bool) Step {
 	if m.Old != nil {
 		s.ID = m.Old.ID
 	}
+	if !refreshed {
+		s.Before, s.After = declared(m.Old, m), declared(m.New, m)
+	}
 	if m.Old != nil && m.New != nil {
 		s.Differences = differences(m, refreshed)
 	}
 	sanitize.Value(&s) // drift is what others wrote
 	return s
+}
+
+// declared returns the inputs of one side of a step, nil where there is none. A property that is secret, in whole or in part, in the
+// inputs or outputs of either side, is Masked: a secret that the provider has read is not marked as one.
+func declared(side *apitype.StepEventStateMetadata, m apitype.StepEventMetadata) map[string]any {
+	if side == nil {
+		return nil
+	}
+	inputs := maskAndReplaceUnknown(side.Inputs)
+	for _, state := range []*apitype.StepEventStateMetadata{m.Old, m.New} {
+		if state == nil {
+			continue
+		}
+		for _, properties := range []map[string]any{state.Inputs, state.Outputs} {
+			for key := range inputs {
+				if _, secret := mask(properties[key]); secret {
+					inputs[key] = Masked
+				}
+			}
+		}
+	}
+	return inputs
 }
 
 // differences returns what changes: from the provider's detailed diff if there is one, else from the names of the
@@ -64,13 +89,14 @@ func differences(m apitype.StepEventMetadata, refreshed bool) []Difference {
 	return leaves
 }
 
-// withoutEqual removes the properties whose two values are equal, unless they replace the resource or nothing else differs: a
-// provider can report a property for a reason that its values do not show.
+// withoutEqual removes the properties whose two values are equal, unless nothing else differs, or nothing else explains why the
+// resource is replaced: a provider can report a property for a reason that its values do not show.
 func withoutEqual(all []Difference) []Difference {
 	if !slices.ContainsFunc(all, func(d Difference) bool { return !d.Equal() }) {
 		return all
 	}
-	return slices.DeleteFunc(all, func(d Difference) bool { return d.Equal() && !d.Replaces })
+	explained := slices.ContainsFunc(all, func(d Difference) bool { return !d.Equal() && d.Replaces })
+	return slices.DeleteFunc(all, func(d Difference) bool { return d.Equal() && (explained || !d.Replaces) })
 }
 
 // withoutParents removes the properties of which a part is listed too, and marks these parts if the whole replaces.
@@ -122,7 +148,8 @@ func difference(m apitype.StepEventMetadata, path string, diff apitype.PropertyD
 	switch {
 	case kind == string(apitype.DiffAdd), refreshed && !declared && reflect.DeepEqual(old, now):
 		old = nil
-	case kind == string(apitype.DiffDelete):
+	case kind == string(apitype.DiffDelete), diff.InputDiff && !refreshed && !definesFirst(keys, m.New.Inputs):
+		// A null is no input: the engine reports its removal as an update, and the outputs of a preview still have the old value.
 		now = nil
 	}
 	if slices.ContainsFunc(slices.Concat(before, after), func(properties map[string]any) bool { return isSecret(properties, keys) }) {

@@ -167,6 +167,18 @@ func TestDifferencesHaveTwoSides(t *testing.T) {
 				{Path: "a", Kind: "update", Replaces: true, Old: 1.0, New: 1.0}, {Path: "b", Kind: "update", Old: 1.0, New: 2.0},
 			},
 		},
+		"an input that becomes null": {
+			old:     bags{Inputs: map[string]any{"actions": []any{"a"}}, Outputs: map[string]any{"actions": []any{"a"}}},
+			updated: bags{Outputs: map[string]any{"actions": []any{"a"}}},
+			diff:    map[string]apitype.PropertyDiff{"actions": {Kind: apitype.DiffUpdate, InputDiff: true}},
+			want:    []Difference{{Path: "actions", Kind: "update", Old: []any{"a"}}},
+		},
+		"an equal one that another explains": {
+			old:     bags{Outputs: map[string]any{"cpu": "256", "image": "a"}},
+			updated: bags{Inputs: map[string]any{"cpu": "256", "image": "b"}},
+			diff:    map[string]apitype.PropertyDiff{"cpu": {Kind: apitype.DiffUpdateReplace}, "image": {Kind: apitype.DiffUpdateReplace}},
+			want:    []Difference{{Path: "image", Kind: "update", Replaces: true, Old: "a", New: "b"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := apitype.StepEventMetadata{Op: apitype.OpUpdate, Old: &c.old, New: &c.updated, DetailedDiff: c.diff}
@@ -178,5 +190,30 @@ func TestDifferencesHaveTwoSides(t *testing.T) {
 func TestStepOfAProtectedResource(t *testing.T) {
 	s := newStep(apitype.StepEventMetadata{Op: apitype.OpDelete, URN: urnOne,
 		Old: &apitype.StepEventStateMetadata{Protect: true}}, false)
-	require.Equal(t, Step{Op: "delete", URN: urnOne, Type: "test:index:Thing", Name: "one", Deletes: true, Protected: true}, s)
+	require.Equal(t, Step{Op: "delete", URN: urnOne, Type: "test:index:Thing", Name: "one", Deletes: true, Protected: true, Before: map[string]any{}}, s)
+}
+
+// The properties of a step have no secret, whichever of its states marks it.
+func TestPropertiesOfAStep(t *testing.T) {
+	type bags = apitype.StepEventStateMetadata
+	secret := map[string]any{resource.SigKey: resource.SecretSig, "ciphertext": "[secret]"}
+	m := apitype.StepEventMetadata{
+		Op: apitype.OpUpdate, URN: urnOne,
+		Old: &bags{
+			Inputs:  map[string]any{"password": "found out", "login": map[string]any{"user": "u", "key": "found out"}, "size": 1.0},
+			Outputs: map[string]any{"password": secret},
+		},
+		New: &bags{Inputs: map[string]any{
+			"password": "found out", "login": map[string]any{"user": "u", "key": secret}, "size": 2.0, "arn": plugin.UnknownStringValue,
+		}},
+	}
+	s := newStep(m, false)
+	require.Equal(t, map[string]any{"password": Masked, "login": Masked, "size": 1.0}, s.Before)
+	require.Equal(t, map[string]any{"password": Masked, "login": Masked, "size": 2.0, "arn": Unknown}, s.After)
+	m.Op, m.Old = apitype.OpCreate, nil
+	s = newStep(m, false)
+	require.Nil(t, s.Before)
+	require.NotNil(t, s.After)
+	refreshed := newStep(m, true)
+	require.Nil(t, refreshed.After, "what a refresh found is not declared")
 }

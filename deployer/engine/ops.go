@@ -174,6 +174,9 @@ type Step struct {
 	ID string
 	// Differences are the changed properties, sorted by path; empty for a create or delete.
 	Differences []Difference
+	// Before and After are the declared properties, nil for a resource that does not exist before or after. A secret in them is
+	// Masked, and what only the change determines is Unknown.
+	Before, After map[string]any
 	// Replaces and Deletes mark the steps that delete something.
 	Replaces, Deletes bool
 	// Protected resources cannot be deleted.

@@ -155,10 +155,11 @@ func TestPlanOfChanges(t *testing.T) {
 			{Path: "password", Kind: "update", Old: Masked, New: Masked},
 			{Path: "tags.Name", Kind: "update", Old: "a", New: "c"},
 			{Path: "value", Kind: "update", Old: "a", New: "c"},
-		}},
+		}, Before: map[string]any{"password": Masked, "tags": map[string]any{"Name": "a"}, "value": "a"},
+			After: map[string]any{"password": Masked, "tags": map[string]any{"Name": "c"}, "value": "c"}},
 		{Op: "replace", URN: urnTwo, Type: "test:index:Thing", Name: "two", ID: "two", Replaces: true, Differences: []Difference{
 			{Path: "fixed", Kind: "update", Replaces: true, Old: "b", New: "d"},
-		}},
+		}, Before: map[string]any{"fixed": "b", "value": "b"}, After: map[string]any{"fixed": "d", "value": "b"}},
 	}, plan.Steps)
 
 	summary, err := h.Up(t.Context(), Update{Program: changed}, nil)

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -133,11 +134,22 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 			log.note("waiting: %s", problem.Message)
 			reported = problem.Message
 		}
-		log.progress("%s; %s", problem.Message, problem.Hint)
+		log.progress("%s", waitingFor(*problem))
 		if err := d.deps.Clock.Wait(ctx, interval); err != nil {
 			return nil, nil, err
 		}
 	}
+}
+
+// wayToWait matches the part of a hint that proposes to wait with a flag.
+var wayToWait = regexp.MustCompile(`(^|[,;] )[^,;]*--wait[^,;]*(, which [^,;]*)?`)
+
+// waitingFor returns a problem that is waited for, with what else its hint proposes.
+func waitingFor(p Problem) string {
+	if rest := strings.TrimLeft(wayToWait.ReplaceAllString(p.Hint, ""), ",; "); rest != "" {
+		return p.Message + "; " + rest
+	}
+	return p.Message
 }
 
 // openStack opens the stack, once. Where the deployment needs an existing one, preflight opens it while it runs the other checks.

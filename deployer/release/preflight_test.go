@@ -199,6 +199,20 @@ func TestWaitable(t *testing.T) {
 	}
 }
 
+// What is waited for is not proposed.
+func TestWaitingForAProblem(t *testing.T) {
+	for hint, want := range map[string]string{
+		"at the registrar, set the name servers to a, b; then wait up to an hour, or use --wait-delegation": "it; at the registrar, set the name servers to a, b; " +
+			"then wait up to an hour",
+		"wait for it with --wait, follow it with `deployer status`":                                        "it; follow it with `deployer status`",
+		"wait for it to finish, or run the same command with --wait, which waits for it; stop it with `x`": "it; wait for it to finish; stop it with `x`",
+		"the repository scans on push: wait for the scan with --wait":                                      "it",
+		"": "it",
+	} {
+		require.Equal(t, want, waitingFor(Problem{Message: "it", Hint: hint}))
+	}
+}
+
 func TestPreflightDatabase(t *testing.T) {
 	const wait, status = "wait until it is available, with --wait", "run `deployer status --env staging --only database` for the cause and what to do"
 	for state, hint := range map[string]string{

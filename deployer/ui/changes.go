@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/risk"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 	"github.com/balancer/v3-backend-infra/internal/text"
@@ -18,20 +19,25 @@ import (
 // changes in the same forms: lines of text, rows of Markdown, and JSON.
 type change struct {
 	engine.Step
-	// kind is create, update, newRevision, replace or delete in a plan, and changed or gone in the account.
+	// kind is create, update, revise, replace or delete in a plan, and changed or gone in the account.
 	kind string
+	// risk is why a change of a plan should be reviewed.
+	risk risk.Risk
 	// inAccount distinguishes drift of the account from a plan.
 	inAccount bool
 	// planned has the properties, by path, to which the program would give the same value as the account has.
 	planned map[string]bool
 }
 
-// planChanges returns a plan's changes, the most severe first.
+// planChanges returns a plan's changes, those with the greatest risk first.
 func planChanges(p engine.Plan) []change {
 	changes := list.Map(p.Steps, func(s engine.Step) change {
-		return change{Step: s, kind: operation(s)}
+		return change{Step: s, kind: operation(s), risk: risk.Of(s)}
 	})
-	sortBySeverity(changes)
+	// The engine's order differs from run to run.
+	slices.SortStableFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(b.risk.Level, a.risk.Level), b.severity()-a.severity(), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name))
+	})
 	return changes
 }
 
@@ -71,7 +77,7 @@ func (c change) severity() int {
 	switch {
 	case c.Deletes && !c.Replaces:
 		return 3
-	case c.Replaces && !keepsReplaced(c.Step):
+	case c.Replaces && !risk.Revises(c.Step):
 		return 2
 	case c.Replaces || c.Op == "update":
 		return 1
@@ -79,14 +85,12 @@ func (c change) severity() int {
 	return 0
 }
 
-// newRevision is the kind of a replacement that keeps what it replaces.
-const newRevision = "new revision"
-
-// operation returns what a step does to its resource: create, update, newRevision, replace or delete.
+// operation returns what a step does to its resource: create, update, revise, replace or delete. What is revised stays usable as it
+// was, beside the new revision.
 func operation(s engine.Step) string {
 	switch {
-	case s.Replaces && keepsReplaced(s):
-		return newRevision
+	case risk.Revises(s):
+		return "revise"
 	case s.Replaces:
 		return "replace"
 	case s.Deletes:
@@ -109,11 +113,9 @@ func countChanges(changes []change, none, format string, kinds ...string) string
 	}
 	var parts []string
 	for _, kind := range kinds {
-		switch {
-		case counts[kind] == 0:
-		case kind == newRevision:
-			parts = append(parts, text.Plural(counts[kind], newRevision, ""))
-		default:
+		if counts[kind] > 0 && kind == "revise" {
+			parts = append(parts, text.Plural(counts[kind], "new revision", ""))
+		} else if counts[kind] > 0 {
 			parts = append(parts, fmt.Sprintf(format, counts[kind], kind))
 		}
 	}
@@ -130,11 +132,11 @@ func resourceLine(sign, resourceType, name string) string {
 func (c change) lines(style Style) []string {
 	sign := map[string]string{"replace": "±", "delete": "-", "gone": "-", "create": "+"}[c.kind]
 	line := resourceLine(cmp.Or(sign, "~"), c.Type, c.Name)
-	switch {
-	case c.kind == newRevision:
-		line += "  (" + newRevision + ")"
-	case c.Replaces || c.Deletes:
+	if c.kind == "replace" || c.Deletes {
 		line = style.red(line)
+	}
+	if c.kind == "revise" {
+		line += "  (new revision)"
 	}
 	lines := []string{line}
 	if c.inAccount {
@@ -155,7 +157,7 @@ func (c change) remark(d engine.Difference) string {
 	if c.planned[d.Path] {
 		remarks = append(remarks, "as in the program")
 	}
-	if d.Replaces && !c.inAccount && c.kind != newRevision {
+	if d.Replaces && !c.inAccount && c.kind != "revise" {
 		remarks = append(remarks, "replaces")
 	}
 	switch {
@@ -234,23 +236,24 @@ const maxMarkdownValue = 120
 func changeRows(changes []change) []string {
 	var rows []string
 	for _, c := range changes {
+		kind := cmp.Or(map[string]string{"revise": "new revision"}[c.kind], c.kind)
 		resource := engine.ShortType(c.Type) + " **" + escapeMarkdown(c.Name) + "**"
 		if c.ID != "" {
 			resource += "<br>" + markdownCode(text.Snip(c.ID, maxMarkdownValue))
 		}
 		if len(c.Differences) == 0 {
-			rows = append(rows, fmt.Sprintf("| %s | %s | | | |\n", c.kind, resource))
+			rows = append(rows, fmt.Sprintf("| %s | %s | | | |\n", kind, resource))
 		}
 		for _, d := range c.Differences {
 			before, after := formatSides(d)
 			if before == after {
 				value := markdownCode(text.Snip(before, maxMarkdownValue))
-				rows = append(rows, markdownRow(c.kind, resource, markdownCode(d.Path), value, c.remark(d)))
+				rows = append(rows, markdownRow(kind, resource, markdownCode(d.Path), value, c.remark(d)))
 				continue
 			}
 			before, after = text.SnipCommonPrefix(before, after, maxMarkdownValue)
 			cell := strings.TrimSpace(markdownCode(after) + " " + c.remark(d))
-			rows = append(rows, markdownRow(c.kind, resource, markdownCode(d.Path), markdownCode(before), cell))
+			rows = append(rows, markdownRow(kind, resource, markdownCode(d.Path), markdownCode(before), cell))
 		}
 	}
 	return rows
@@ -265,6 +268,11 @@ type changeJSON struct {
 	Name        string           `json:"name"`
 	ID          string           `json:"id,omitempty"`
 	Differences []differenceJSON `json:"differences,omitempty"`
+}
+
+// engineOperation returns the operation as the engine and JSON have it: a revision is a replacement there.
+func engineOperation(kind string) string {
+	return cmp.Or(map[string]string{"revise": "replace"}[kind], kind)
 }
 
 // differenceJSON has the values before and after in a plan, and those of stack and account in drift. A value is missing
@@ -283,12 +291,9 @@ type differenceJSON struct {
 func changesJSON(changes []change) []changeJSON {
 	all := []changeJSON{}
 	for _, c := range changes {
-		item := changeJSON{Operation: c.kind, URN: c.URN, Type: c.Type, Name: c.Name, ID: c.ID}
-		switch {
-		case c.inAccount:
+		item := changeJSON{Operation: engineOperation(c.kind), URN: c.URN, Type: c.Type, Name: c.Name, ID: c.ID}
+		if c.inAccount {
 			item.Operation, item.Change = "", c.kind
-		case c.kind == newRevision:
-			item.Operation = "replace" // the engine's word, for programs
 		}
 		for _, d := range c.Differences {
 			difference := differenceJSON{Path: d.Path, Old: d.Old, New: d.New, Replaces: d.Replaces}

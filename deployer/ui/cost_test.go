@@ -93,7 +93,7 @@ func TestCostsAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(out.Bytes(), &read))
 	require.Len(t, read, 1)
 	for key, want := range map[string]any{
-		"environment": "production", "stack": "production", "monthlyUSD": 398.75, "mostUSD": 741.13, "budgetUSD": 200.0,
+		"environment": "production", "stack": "production", "monthlyUSD": 398.75, "mostUSD": 741.13, "budgetUSD": 400.0,
 		"pricesRegion": "us-east-1", "hoursPerMonth": 730.0,
 	} {
 		require.Equal(t, want, read[0][key], key)

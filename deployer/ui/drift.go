@@ -47,7 +47,7 @@ func Drifts(w io.Writer, all []Drift, multiple bool, format string, style Style)
 		}
 		return jsonByEnvironment(w, views, multiple)
 	case "markdown":
-		return markdownByEnvironment(w, all, driftMarkdown)
+		return markdownByEnvironment(w, "", all, driftMarkdown)
 	}
 	out := document{style: style}
 	for i, d := range all {

@@ -54,15 +54,17 @@ func YAML(w io.Writer, value any) error {
 // maxMarkdown is the longest text, in bytes, for a comment or an issue. GitHub accepts 65,536 characters.
 const maxMarkdown = 60_000
 
-// markdownByEnvironment writes a part for each environment. A part ends before its share of maxMarkdown is used up: limit is
-// the length, in bytes, up to which the builder may be filled.
-func markdownByEnvironment[T any](w io.Writer, values []T, write func(b *strings.Builder, value T, limit int)) error {
+// markdownByEnvironment writes an introduction and a part for each environment. A part ends before its share of what the
+// introduction leaves of maxMarkdown is used up: limit is the length, in bytes, up to which the builder may be filled.
+func markdownByEnvironment[T any](w io.Writer, introduction string, values []T, write func(b *strings.Builder, value T, limit int)) error {
 	var b strings.Builder
+	b.WriteString(introduction)
+	room := maxMarkdown - len(introduction)
 	for i, value := range values {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		write(&b, value, maxMarkdown*(i+1)/len(values))
+		write(&b, value, len(introduction)+room*(i+1)/len(values))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

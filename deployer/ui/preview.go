@@ -1,12 +1,15 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
+	"github.com/balancer/v3-backend-infra/deployer/risk"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -32,7 +35,8 @@ type previewJSON struct {
 
 // PlanJSON is a plan as JSON.
 type PlanJSON struct {
-	// Highlights are the changes to review first: what is deleted or replaced, and permissions that may become broader.
+	// Highlights are the changes to review first, the greatest risk first: data and access that is lost, wider permissions, weaker
+	// protection, and what else is deleted or replaced.
 	Highlights []string     `json:"attention,omitempty"`
 	Summary    string       `json:"summary"`
 	Steps      []changeJSON `json:"steps"`
@@ -58,9 +62,10 @@ func Previews(w io.Writer, all []Preview, multiple bool, format string, style St
 		}
 		return jsonByEnvironment(w, views, multiple)
 	case "markdown":
-		return markdownByEnvironment(w, all, previewMarkdown)
+		return previewsMarkdown(w, all)
 	}
 	d := document{style: style}
+	d.highlights(ranked(all), multiple)
 	for _, p := range all {
 		if multiple {
 			d.add("", style.bold(p.Environment))
@@ -88,12 +93,123 @@ func (d *document) plan(p engine.Plan) {
 
 // PlanSummary counts a plan's changes, and names those that wait.
 func PlanSummary(p engine.Plan) string {
-	return withWaiting(countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", newRevision, "replace", "delete"), p)
+	return withWaiting(countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", "revise", "replace", "delete"), p)
 }
 
 // withWaiting adds the changes that wait to the summary of a plan.
 func withWaiting(summary string, p engine.Plan) string {
 	return strings.Join(append([]string{summary}, p.Waiting...), "; ")
+}
+
+// highlight is a change to review before others, or several that differ only in their resources.
+type highlight struct {
+	// environments have the same change.
+	environments []string
+	level        risk.Level
+	resourceType string
+	names        []string
+	reasons      string
+}
+
+// maxNames is how many resources of a highlight are named.
+const maxNames = 3
+
+// line returns the highlight without its environments.
+func (h highlight) line() string {
+	names := h.names
+	more := ""
+	if n := len(names) - maxNames; n > 0 {
+		names, more = names[:maxNames], fmt.Sprintf(" and %d more", n)
+	}
+	return label(h.resourceType, strings.Join(names, ", ")) + more + ": " + h.reasons
+}
+
+// Highlights returns a line for each change to review first, the greatest risk first.
+func (p Preview) Highlights() []string { return list.Map(p.highlights(), highlight.line) }
+
+// highlights returns the changes to review first, each with the reasons. In a new stack there are none: everything is new.
+func (p Preview) highlights() []highlight {
+	if p.NewStack {
+		return nil
+	}
+	var all []highlight
+	for _, c := range planChanges(p.Plan) {
+		if c.risk.Level > risk.Routine {
+			all = append(all, highlight{[]string{p.Environment}, c.risk.Level, c.Type, []string{c.Name}, c.risk.String()})
+		}
+	}
+	return all
+}
+
+// ranked returns the highlights of all previews, the greatest risk first, whatever the environment. What several environments or
+// resources have in common is one.
+func ranked(all []Preview) []highlight {
+	var byResource, merged []highlight
+	for _, p := range all {
+		for _, h := range p.highlights() {
+			byResource = merge(byResource, h, func(m highlight) bool { return slices.Equal(m.names, h.names) })
+		}
+	}
+	for _, h := range byResource {
+		merged = merge(merged, h, func(m highlight) bool { return slices.Equal(m.environments, h.environments) })
+	}
+	slices.SortStableFunc(merged, func(a, b highlight) int { return cmp.Compare(b.level, a.level) })
+	return merged
+}
+
+// merge adds a highlight to the one that is the same but for its environments and names, if matches accepts it, else appends it.
+func merge(all []highlight, h highlight, matches func(highlight) bool) []highlight {
+	add := func(to []string, values []string) []string {
+		return append(to, list.Filter(values, func(v string) bool { return !slices.Contains(to, v) })...)
+	}
+	for i, m := range all {
+		if m.resourceType == h.resourceType && m.reasons == h.reasons && matches(m) {
+			all[i].environments, all[i].names = add(m.environments, h.environments), add(m.names, h.names)
+			return all
+		}
+	}
+	return append(all, h)
+}
+
+// highlights adds the changes to review first, by level; with their environments where there are several.
+func (d *document) highlights(all []highlight, multiple bool) {
+	for i, h := range all {
+		if i == 0 || h.level != all[i-1].level {
+			d.add("", d.style.bold(h.level.Title()+":"))
+		}
+		line := h.line()
+		if multiple {
+			line = strings.Join(h.environments, ", ") + ": " + line
+		}
+		d.add("    ", "  "+line)
+	}
+	if len(all) > 0 {
+		d.add("", "")
+	}
+}
+
+// previewsMarkdown writes what to review first in all environments, in at most a third of the comment, and then each environment.
+func previewsMarkdown(w io.Writer, all []Preview) error {
+	var b strings.Builder
+	highlights := ranked(all)
+	for i, h := range highlights {
+		if b.Len() == 0 {
+			b.WriteString("> **Review these first**\n")
+		}
+		if i == 0 || h.level != highlights[i-1].level {
+			fmt.Fprintf(&b, ">\n> %s:\n", h.level.Title())
+		}
+		line := fmt.Sprintf("> - %s: %s\n", escapeMarkdown(strings.Join(h.environments, ", ")), escapeMarkdown(h.line()))
+		if b.Len()+len(line) > maxMarkdown/3 {
+			fmt.Fprintf(&b, "> - … and %d more\n", len(highlights)-i)
+			break
+		}
+		b.WriteString(line)
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	return markdownByEnvironment(w, b.String(), all, previewMarkdown)
 }
 
 func previewMarkdown(b *strings.Builder, p Preview, limit int) {
@@ -102,19 +218,6 @@ func previewMarkdown(b *strings.Builder, p Preview, limit int) {
 		return
 	}
 	fmt.Fprintf(b, "### %s: %s\n", escapeMarkdown(p.Environment), PlanSummary(p.Plan))
-	highlights := p.Highlights()
-	if len(highlights) > 0 {
-		b.WriteString("\n> **Review these first**\n>\n")
-	}
-	// Half of the room is left to the table.
-	until := b.Len() + (limit-b.Len())/2
-	for i, line := range highlights {
-		if b.Len()+len(line) > until {
-			fmt.Fprintf(b, "> - … and %d more\n", len(highlights)-i)
-			break
-		}
-		fmt.Fprintf(b, "> - %s\n", escapeMarkdown(line))
-	}
 	if p.Plan.Empty() {
 		return
 	}
@@ -123,78 +226,4 @@ func previewMarkdown(b *strings.Builder, p Preview, limit int) {
 	markdownTable(b, []string{"", "resource", "property", "before", "after"},
 		changeRows(planChanges(p.Plan)), limit-len(closing))
 	b.WriteString(closing)
-}
-
-// stateful describes what is lost with a resource, by type.
-var stateful = map[string]string{
-	"aws:rds/instance:Instance":                           "the database and its data",
-	"aws:sqs/queue:Queue":                                 "the queue and its messages",
-	"aws:s3/bucketV2:BucketV2":                            "the bucket and its objects",
-	"aws:s3/bucket:Bucket":                                "the bucket and its objects",
-	"aws:ecr/repository:Repository":                       "the repository and its images",
-	"aws:cloudwatch/logGroup:LogGroup":                    "the log group and its logs",
-	"aws:route53/zone:Zone":                               "the hosted zone, and with it the name servers that the registrar has",
-	"aws:kms/key:Key":                                     "the key, and with it everything that it encrypted",
-	"aws:iam/openIdConnectProvider:OpenIdConnectProvider": "GitHub's access to the account",
-}
-
-// permissionTypes are prefixes of the types that grant access.
-var permissionTypes = []string{
-	"aws:iam/", "aws:sqs/queuePolicy:", "aws:s3/bucketPolicy:", "aws:sns/topicPolicy:", "aws:kms/keyPolicy:", "aws:ecr/repositoryPolicy:",
-	"aws:vpc/securityGroupIngressRule:", "aws:vpc/securityGroupEgressRule:", "aws:ec2/securityGroup:", "aws:ec2/securityGroupRule:",
-}
-
-// Highlights returns the changes to review first, each with the reason. In a new stack there are none: everything is new.
-func (p Preview) Highlights() []string {
-	if p.NewStack {
-		return nil
-	}
-	var lines []string
-	for _, c := range planChanges(p.Plan) {
-		if reason := highlight(c.Step); reason != "" {
-			lines = append(lines, label(c.Type, c.Name)+": "+reason)
-		}
-	}
-	return lines
-}
-
-// highlight returns why a step should be reviewed before others, or "". Lost data comes before an outage, and that before
-// broader permissions.
-func highlight(s engine.Step) string {
-	lost := stateful[s.Type]
-	switch {
-	case (s.Deletes || s.Replaces) && lost != "":
-		return "deletes " + lost
-	case s.Deletes && !s.Replaces && !keepsReplaced(s): // a revision stays when the stack forgets it
-		return "deletes it"
-	case s.Replaces && !keepsReplaced(s):
-		return "replaces it, and deletes the old one"
-	case mayBroadenPermissions(s):
-		return "may broaden permissions"
-	}
-	return ""
-}
-
-// keepsReplaced reports whether the replaced resource stays usable, as revisions of a task definition do.
-func keepsReplaced(s engine.Step) bool { return s.Type == "aws:ecs/taskDefinition:TaskDefinition" }
-
-// mayBroadenPermissions reports whether a permission is new, or changes other than by removing from what it allows.
-func mayBroadenPermissions(s engine.Step) bool {
-	grants := slices.ContainsFunc(permissionTypes, func(prefix string) bool { return strings.HasPrefix(s.Type, prefix) })
-	switch {
-	case !grants || s.Deletes:
-		return false
-	case s.Op == "create":
-		return true
-	}
-	return slices.ContainsFunc(s.Differences, func(d engine.Difference) bool {
-		switch {
-		case strings.HasPrefix(d.Path, "tags"), d.Path == "description":
-			return false
-		case d.Kind == "delete":
-			// Without its condition a statement applies more often.
-			return strings.Contains(d.Path, "Condition")
-		}
-		return true
-	})
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,47 +11,118 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
 
-func TestHighlight(t *testing.T) {
-	policy := func(d ...engine.Difference) engine.Step {
-		return engine.Step{Op: "update", Type: "aws:iam/rolePolicy:RolePolicy", Name: "task", Differences: d}
-	}
-	for name, test := range map[string]struct {
-		step engine.Step
-		want string
-	}{
-		"a database is replaced": {
-			engine.Step{Op: "replace", Replaces: true, Type: "aws:rds/instance:Instance"}, "deletes the database and its data"},
-		"a queue is deleted":                 {engine.Step{Op: "delete", Deletes: true, Type: "aws:sqs/queue:Queue"}, "deletes the queue and its messages"},
-		"an alarm is deleted":                {engine.Step{Op: "delete", Deletes: true, Type: "aws:cloudwatch/metricAlarm:MetricAlarm"}, "deletes it"},
-		"a load balancer is replaced":        {engine.Step{Op: "replace", Replaces: true, Type: "aws:lb/loadBalancer:LoadBalancer"}, "replaces it, and deletes the old one"},
-		"a task definition's next revision":  {engine.Step{Op: "replace", Replaces: true, Type: "aws:ecs/taskDefinition:TaskDefinition"}, ""},
-		"a task definition's old revision":   {engine.Step{Op: "delete", Deletes: true, Type: "aws:ecs/taskDefinition:TaskDefinition"}, ""},
-		"a queue changes":                    {engine.Step{Op: "update", Type: "aws:sqs/queue:Queue"}, ""},
-		"a statement allows one more action": {policy(engine.Difference{Path: "policy.Statement[0].Action[2]", Kind: "add"}), "may broaden permissions"},
-		"a statement loses an action":        {policy(engine.Difference{Path: "policy.Statement[0].Action[2]", Kind: "delete"}), ""},
-		"a statement loses its condition":    {policy(engine.Difference{Path: "policy.Statement[0].Condition", Kind: "delete"}), "may broaden permissions"},
-		"only a policy's tag changes":        {policy(engine.Difference{Path: "tags.Owner", Kind: "update"}), ""},
-		"a port is opened": {
-			engine.Step{Op: "create", Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"}, "may broaden permissions"},
-		"a port is closed": {
-			engine.Step{Op: "delete", Deletes: true, Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"}, "deletes it"},
-	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, highlight(test.step)) })
-	}
+// risky returns a plan in which nothing is in the order of its risk.
+func risky() engine.Plan {
+	return engine.Plan{Steps: []engine.Step{
+		{Op: "create", Type: "aws:sqs/queue:Queue", Name: "queue"},
+		{Op: "replace", Replaces: true, Type: "aws:ec2/subnet:Subnet", Name: "private"},
+		{Op: "delete", Deletes: true, Type: "aws:cloudwatch/metricAlarm:MetricAlarm", Name: "dead"},
+		{Op: "replace", Replaces: true, Type: "aws:ecs/taskDefinition:TaskDefinition", Name: "api"},
+		{Op: "create", Type: "aws:iam/rolePolicyAttachment:RolePolicyAttachment", Name: "admin"},
+		{Op: "delete", Deletes: true, Type: "aws:rds/instance:Instance", Name: "database"},
+	}}
 }
 
-func TestPreviewMarkdown(t *testing.T) {
-	var out strings.Builder
-	require.NoError(t, Previews(&out, []Preview{
-		{Environment: "staging", Plan: engine.Plan{Steps: steps}},
-		{Environment: "production", Failure: &Failure{Message: "access denied"}},
+// The greatest risk of any environment comes first, what environments have in common once, and the rest is counted.
+func TestPreviewRanksByRisk(t *testing.T) {
+	all := []Preview{
+		{Environment: "development", Plan: engine.Plan{Steps: risky().Steps[:3]}},
+		{Environment: "staging", Plan: risky()},
 		{Environment: "new", NewStack: true, Plan: engine.Plan{Steps: steps[:1]}},
-	}, true, "markdown", Style{}))
-	text := out.String()
-	require.Contains(t, text, "> **Review these first**\n>\n> - rds/instance database: deletes the database and its data\n\n<details>")
-	require.Contains(t, text, "### production: not known\n\n> access denied\n")
-	require.Less(t, strings.Index(text, "| delete |"), strings.Index(text, "| create |"), "what is lost comes first")
-	require.Equal(t, 1, strings.Count(text, "Review these first"), "in a new environment everything is new")
+		{Environment: "production", Failure: &Failure{Message: "access denied"}},
+	}
+	var out strings.Builder
+	require.NoError(t, Previews(&out, all, true, "markdown", Style{}))
+	require.Equal(t, `> **Review these first**
+>
+> Data or access is lost:
+> - staging: rds/instance database: deletes the database and its data
+>
+> Permissions are widened:
+> - staging: iam/rolePolicyAttachment admin: may broaden permissions
+>
+> Protection is weakened:
+> - development, staging: cloudwatch/metricAlarm dead: deletes the alarm
+>
+> Replaced or deleted:
+> - development, staging: ec2/subnet private: replaces it, and deletes the old one
+
+### development: 1 to create, 1 to replace, 1 to delete
+
+<details><summary>Every change</summary>
+
+|  | resource | property | before | after |
+| --- | --- | --- | --- | --- |
+| delete | cloudwatch/metricAlarm **dead** | | | |
+| replace | ec2/subnet **private** | | | |
+| create | sqs/queue **queue** | | | |
+
+</details>
+
+### staging: 2 to create, 1 new revision, 1 to replace, 2 to delete
+
+<details><summary>Every change</summary>
+
+|  | resource | property | before | after |
+| --- | --- | --- | --- | --- |
+| delete | rds/instance **database** | | | |
+| create | iam/rolePolicyAttachment **admin** | | | |
+| delete | cloudwatch/metricAlarm **dead** | | | |
+| replace | ec2/subnet **private** | | | |
+| new revision | ecs/taskDefinition **api** | | | |
+| create | sqs/queue **queue** | | | |
+
+</details>
+
+### new: 1 to create
+
+<details><summary>Every change</summary>
+
+|  | resource | property | before | after |
+| --- | --- | --- | --- | --- |
+| create | sqs/queue **queue** | | | |
+
+</details>
+
+### production: not known
+
+> access denied
+`, out.String())
+
+	out.Reset()
+	require.NoError(t, Previews(&out, all[1:2], false, "text", Style{}))
+	require.Equal(t, `Data or access is lost:
+  rds/instance database: deletes the database and its data
+Permissions are widened:
+  iam/rolePolicyAttachment admin: may broaden permissions
+Protection is weakened:
+  cloudwatch/metricAlarm dead: deletes the alarm
+Replaced or deleted:
+  ec2/subnet private: replaces it, and deletes the old one
+
+- rds/instance                         database
++ iam/rolePolicyAttachment             admin
+- cloudwatch/metricAlarm               dead
+± ec2/subnet                           private
+~ ecs/taskDefinition                   api  (new revision)
++ sqs/queue                            queue
+2 to create, 1 new revision, 1 to replace, 2 to delete
+`, out.String())
+
+	out.Reset()
+	require.NoError(t, Previews(&out, all[1:2], false, "json", Style{}))
+	var decoded struct {
+		Attention []string
+		Steps     []struct{ Operation, Name string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(out.String()), &decoded))
+	require.Equal(t, []string{
+		"rds/instance database: deletes the database and its data", "iam/rolePolicyAttachment admin: may broaden permissions",
+		"cloudwatch/metricAlarm dead: deletes the alarm", "ec2/subnet private: replaces it, and deletes the old one",
+	}, decoded.Attention)
+	require.Equal(t, []struct{ Operation, Name string }{
+		{"delete", "database"}, {"create", "admin"}, {"delete", "dead"}, {"replace", "private"}, {"replace", "api"}, {"create", "queue"},
+	}, decoded.Steps)
 }
 
 func TestPreviewJSON(t *testing.T) {
@@ -68,14 +140,19 @@ func TestPreviewJSON(t *testing.T) {
 func TestPreviewMarkdownFitsIntoAComment(t *testing.T) {
 	var many []engine.Step
 	for i := range 3000 {
-		many = append(many, engine.Step{Op: "delete", Deletes: true, Type: "aws:sqs/queue:Queue", Name: fmt.Sprintf("queue-%d", i)})
+		many = append(many, engine.Step{Op: "delete", Deletes: true, Type: "aws:sqs/queue:Queue", Name: fmt.Sprintf("queue-%04d", i)},
+			engine.Step{Op: "update", Type: "aws:cloudwatch/logGroup:LogGroup", Name: "logs", Before: map[string]any{"retentionInDays": float64(2 + i)},
+				After: map[string]any{"retentionInDays": float64(1 + i)}})
 	}
 	var out strings.Builder
 	all := []Preview{{Environment: "staging", Plan: engine.Plan{Steps: many}}, {Environment: "production", Plan: engine.Plan{Steps: many}}}
 	require.NoError(t, Previews(&out, all, true, "markdown", Style{}))
 	require.Less(t, out.Len(), 65_000)
 	require.Equal(t, 2, strings.Count(out.String(), "</details>"))
+	require.Contains(t, out.String(), "> - staging, production: sqs/queue queue-0000, queue-0001, queue-0002 and 2997 more: deletes the queue")
+	review, _, _ := strings.Cut(out.String(), "### staging")
+	require.Regexp(t, `> - … and \d+ more`, review)
 	_, production, _ := strings.Cut(out.String(), "### production")
-	require.Contains(t, production, "queue-0: deletes the queue")
+	require.Contains(t, production, "queue-0000")
 	require.Regexp(t, `… and \d+ more`, production)
 }

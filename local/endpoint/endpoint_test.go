@@ -158,13 +158,14 @@ func TestHealthFollowsTheTasks(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	var health struct {
 		Status string
-		Uptime float64
-		Memory struct{ Used, Total int64 }
+		Uptime int
+		Memory struct{ Used, Total int }
 	}
-	require.NoError(t, json.Unmarshal([]byte(body), &health))
+	require.NoError(t, json.Unmarshal([]byte(body), &health), "uptime and memory are whole numbers")
 	require.Equal(t, "healthy", health.Status)
 	require.InDelta(t, 30, health.Uptime, 1)
-	require.EqualValues(t, 1024<<20, health.Memory.Total)
+	require.Equal(t, 1024, health.Memory.Total, "in megabytes")
+	require.Equal(t, 409, health.Memory.Used)
 
 	response, body = s.get("https://" + domain + "/health/ready")
 	require.Equal(t, http.StatusOK, response.StatusCode)

@@ -93,8 +93,9 @@ func (s *Server) api(task cloud.Target) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{
-			"status": "healthy", "uptime": s.account.Clock().Now().Sub(task.Started).Seconds(),
-			"memory": map[string]int64{"used": task.Memory * 2 / 5, "total": task.Memory},
+			// In whole seconds and megabytes, as the example application answers.
+			"status": "healthy", "uptime": int64(s.account.Clock().Now().Sub(task.Started).Seconds()),
+			"memory": map[string]int64{"used": task.Memory * 2 / 5 >> 20, "total": task.Memory >> 20},
 		})
 	})
 	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {

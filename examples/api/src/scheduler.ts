@@ -1,5 +1,12 @@
+import { SpanKind } from "@opentelemetry/api";
 import { onStop } from "./stop";
+import { startTelemetry, stopTelemetry, traced } from "./telemetry";
 
-const everyMinute = setInterval(() => console.log(JSON.stringify({ level: "info", message: "tick" })), 60_000);
+startTelemetry("balancer-scheduler");
+const tick = () => traced("tick", SpanKind.INTERNAL, async () => console.log(JSON.stringify({ level: "info", message: "tick" })));
+const everyMinute = setInterval(() => void tick().catch(() => {}), 60_000);
 
-onStop(async () => clearInterval(everyMinute));
+onStop(async () => {
+  clearInterval(everyMinute);
+  await stopTelemetry();
+});

@@ -1,6 +1,9 @@
 import { DeleteMessageCommand, ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { SpanKind } from "@opentelemetry/api";
 import { onStop } from "./stop";
+import { report, startTelemetry, stopTelemetry, traced } from "./telemetry";
 
+startTelemetry("balancer-worker");
 const queue = new SQSClient({});
 const QueueUrl = process.env.SQS_BACKGROUND_JOB_QUEUE_URL;
 const polling = new AbortController();
@@ -10,12 +13,15 @@ const work = (async () => {
     const { Messages = [] } = await queue
       .send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, MaxNumberOfMessages: 10 }), { abortSignal: polling.signal })
       .catch((error) => {
-        if (polling.signal.aborted) return {};
+        if (polling.signal.aborted) return { Messages: [] };
+        report(error);
         throw error;
       });
     for (const message of Messages) {
-      console.log(JSON.stringify({ level: "info", message: "job", id: message.MessageId }));
-      await queue.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+      await traced("job", SpanKind.CONSUMER, async () => {
+        console.log(JSON.stringify({ level: "info", message: "job", id: message.MessageId }));
+        await queue.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+      });
     }
   }
 })();
@@ -24,4 +30,5 @@ const work = (async () => {
 onStop(async () => {
   polling.abort();
   await work;
+  await stopTelemetry();
 });

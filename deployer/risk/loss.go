@@ -1,0 +1,101 @@
+package risk
+
+import (
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/deployer/engine"
+)
+
+// Types that more than one rule names.
+const (
+	database        = "aws:rds/instance:Instance"
+	ecsService      = "aws:ecs/service:Service"
+	loadBalancer    = "aws:lb/loadBalancer:LoadBalancer"
+	logGroup        = "aws:cloudwatch/logGroup:LogGroup"
+	queue           = "aws:sqs/queue:Queue"
+	record          = "aws:route53/record:Record"
+	repository      = "aws:ecr/repository:Repository"
+	role            = "aws:iam/role:Role"
+	taskDefinition  = "aws:ecs/taskDefinition:TaskDefinition"
+	webACL          = "aws:wafv2/webAcl:WebAcl"
+	publicAccess    = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+	identity        = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+	encryptionKey   = "aws:kms/key:Key"
+	securityGroup   = "aws:ec2/securityGroup:SecurityGroup"
+	httpListener    = "aws:lb/listener:Listener"
+	bucketV2        = "aws:s3/bucketV2:BucketV2"
+	bucket          = "aws:s3/bucket:Bucket"
+	scalableTarget  = "aws:appautoscaling/target:Target"
+	metricAlarm     = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	endpointOfTopic = "aws:sns/topicSubscription:TopicSubscription"
+)
+
+// lost describes what is lost with a resource that is deleted or replaced.
+var lost = map[string]string{
+	database:                           "the database and its data",
+	queue:                              "the queue and its messages",
+	bucketV2:                           "the bucket and its objects",
+	bucket:                             "the bucket and its objects",
+	repository:                         "the repository and its images",
+	logGroup:                           "the log group and its logs",
+	encryptionKey:                      "the key, and with it everything that it encrypted",
+	"aws:secretsmanager/secret:Secret": "the secret and its values",
+	"aws:secretsmanager/secretVersion:SecretVersion": "the secret's value",
+	"aws:ssm/parameter:Parameter":                    "the parameter and its value",
+	"aws:rds/snapshot:Snapshot":                      "the snapshot and its data",
+	"aws:efs/fileSystem:FileSystem":                  "the file system and its files",
+	"aws:dynamodb/table:Table":                       "the table and its items",
+	"aws:route53/zone:Zone":                          "the hosted zone, and with it the name servers that the registrar has",
+	loadBalancer:                                     "the load balancer and its address",
+	httpListener:                                     "the listener, without which nothing answers at its port",
+	"aws:ecs/cluster:Cluster":                        "the cluster and the services in it",
+	"aws:ec2/vpc:Vpc":                                "the network and everything in it",
+	identity:                                         "GitHub's access to the account",
+	role:                                             "the role, and the access of those who assume it",
+}
+
+// losses returns what a step deletes that cannot be had again, or without which the application or the account is not accessible.
+func losses(s engine.Step) []reason {
+	if !s.Deletes && !s.Replaces {
+		return nil
+	}
+	if what := lost[s.Type]; what != "" {
+		return []reason{{Lost, "deletes " + what}}
+	}
+	switch {
+	case s.Type == ecsService && !s.Replaces:
+		return []reason{{Lost, "deletes the service: its tasks stop"}}
+	case s.Type == record:
+		return lostRecord(s)
+	}
+	return nil
+}
+
+// lostRecord distinguishes a record that names a host from one that only AWS or a certificate authority reads.
+func lostRecord(s engine.Step) []reason {
+	name, _ := s.Before["name"].(string)
+	switch {
+	case s.Before["type"] == "CAA":
+		return []reason{{Weakened, "without the CAA record, every authority may issue certificates for the domain"}}
+	case strings.HasPrefix(name, "_"):
+		return nil
+	}
+	return []reason{{Lost, "deletes the DNS record, without which its name does not resolve"}}
+}
+
+// exposures returns what becomes public. What was read once cannot be taken back.
+func exposures(s engine.Step) []reason {
+	switch {
+	case s.Type == publicAccess && s.Deletes && !s.Replaces:
+		return []reason{{Lost, "no longer blocks public access to the bucket"}}
+	case s.Type == publicAccess && s.Before != nil && s.After != nil:
+		for _, property := range []string{"blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"} {
+			if isTrue(s.Before[property]) && !isTrue(s.After[property]) {
+				return []reason{{Lost, "no longer blocks public access to the bucket"}}
+			}
+		}
+	case s.Type == database && isTrue(s.After["publiclyAccessible"]) && !isTrue(s.Before["publiclyAccessible"]):
+		return []reason{{Lost, "gives the database a public address"}}
+	}
+	return nil
+}
