@@ -68,7 +68,7 @@ func (o historyOptions) run(ctx context.Context) error {
 			o.terminal.printf("nothing was deployed to %s yet\n", t.Name)
 			return nil
 		}
-		return ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format)
+		return ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format, o.terminal.style())
 	})
 }
 
@@ -83,5 +83,5 @@ func (o historyOptions) printOne(ctx context.Context, t *target.Target, running 
 	case found.Outcome == history.Unreadable:
 		return hint.With(errors.New(found.Error), found.Hint)
 	}
-	return ui.Deployment(o.terminal.out, o.terminal.flags.addToRecord(history.MarkCrashed([]history.Deployment{*found}, running)[0]), o.format)
+	return ui.Deployment(o.terminal.out, o.terminal.flags.addToRecord(history.MarkCrashed([]history.Deployment{*found}, running)[0]), o.format, o.terminal.style())
 }

@@ -89,7 +89,7 @@ func lockStatus(ctx context.Context, s *services) error {
 		if err != nil {
 			return err
 		}
-		return ui.Lock(s.terminal.out, t.Name, status, s.flags.format)
+		return ui.Lock(s.terminal.out, t.Name, status, s.flags.format, s.terminal.style())
 	})
 }
 

@@ -91,7 +91,7 @@ func (t *terminal) errStyle() ui.Style { return styleOf(t.err, t.noColor) }
 func styleOf(stream any, noColor bool) ui.Style {
 	file, ok := raw(stream).(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return ui.Style{NoEmoji: !unicode(os.Getenv)}
+		return ui.Style{ASCII: !unicode(os.Getenv)}
 	}
 	width, _, err := term.GetSize(int(file.Fd()))
 	if err != nil || width == 0 {
@@ -100,7 +100,7 @@ func styleOf(stream any, noColor bool) ui.Style {
 	kind := os.Getenv("TERM")
 	return ui.Style{
 		Color: !noColor && kind != "dumb", Width: width,
-		NoEmoji: !unicode(os.Getenv) || kind == "dumb" || kind == "linux",
+		ASCII: !unicode(os.Getenv) || kind == "dumb" || kind == "linux",
 	}
 }
 

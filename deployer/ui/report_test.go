@@ -181,8 +181,8 @@ func TestVerbose(t *testing.T) {
 	require.True(t, strings.HasSuffix(out, "\n⚠️ staging (us-east-1) is warning: 1 warning, 1 healthy of 2\n"), out)
 }
 
-func TestNoEmoji(t *testing.T) {
-	out := rendered(t, "verbose", Style{NoEmoji: true}, reportOf(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
+func TestASCII(t *testing.T) {
+	out := rendered(t, "verbose", Style{ASCII: true}, reportOf(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
 	require.Contains(t, out, "    healthy VPC-a: ")
 	require.Contains(t, out, "    error   SQS-a: gone")
 	for _, r := range out {

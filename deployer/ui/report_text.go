@@ -121,7 +121,7 @@ func (d *document) finding(f checks.Finding, margin string) {
 	d.add(hanging, below+"cause:    "+f.Hint.Cause)
 	d.add(hanging, below+"solution: "+f.Hint.Solution)
 	if f.Hint.Command != "" {
-		d.add(hanging, below+"next:     "+d.style.bold(f.Hint.Command))
+		d.addWhole(below + "next:     " + d.style.bold(f.Hint.Command))
 	}
 }
 
