@@ -118,7 +118,7 @@ func (d *document) deployment(shown history.Deployment) {
 		d.addf("    ", "%-10s %-11s %7s  %s", p.Name, p.Outcome, formatSeconds(p.Seconds), text.FirstLine(p.Message))
 	}
 	for _, warning := range shown.Warnings {
-		d.addWhole("warning: "+text.FirstLine(warning))
+		d.addWhole("warning: " + text.FirstLine(warning))
 	}
 	if shown.Error != "" {
 		d.addWhole("\n" + shown.Error)
