@@ -37,8 +37,14 @@ const (
 )
 
 // eraseLive erases the live line from its first character, also where a terminal that became narrower has wrapped it: the cursor stays
-// on that character, wherever the terminal moves it.
-const eraseLive = "\r\x1b[J"
+// on that character, wherever the terminal moves it. The line is erased before what follows: tmux moves what it clears at the top of the
+// screen into the history.
+// Source: https://github.com/tmux/tmux/blob/3.4/screen-write.c (screen_write_clearendofscreen)
+const eraseLive = "\r\x1b[K\x1b[J"
+
+// Between these the terminal does not wrap: the live line keeps to one row, even if the terminal becomes narrower before it is written.
+// Source: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html (DECAWM)
+const autowrapOff, autowrapOn = "\x1b[?7l", "\x1b[?7h"
 
 // Progress shows the events of a deployment as they arrive.
 type Progress struct {
@@ -190,7 +196,7 @@ func (p *Progress) draw() {
 	if p.Columns != nil {
 		width = p.Columns()
 	}
-	_, _ = fmt.Fprint(p.out, eraseLive+p.liveLine(max(1, width-1))+"\r")
+	_, _ = fmt.Fprint(p.out, eraseLive+autowrapOff+p.liveLine(max(1, width-1))+autowrapOn+"\r")
 	p.drawn = true
 }
 

@@ -96,8 +96,8 @@ func TestLiveProgress(t *testing.T) {
 	p.Report(events[1])
 	p.Report(events[2])
 	p.Close()
-	require.Contains(t, out.String(), "\r\x1b[Jprovision 0s creating rds/instance dat…\r")
-	require.Contains(t, out.String(), "\r\x1b[Jprovision  ✓  4m05s  2 resources changed\n")
+	require.Contains(t, out.String(), "\r\x1b[K\x1b[J\x1b[?7lprovision 0s creating rds/instance dat…\x1b[?7h\r")
+	require.Contains(t, out.String(), "\r\x1b[K\x1b[Jprovision  ✓  4m05s  2 resources changed\n")
 }
 
 // A narrow terminal shows how long the phase has taken and what it waits for; a wide one all of it.
@@ -134,11 +134,16 @@ func TestLiveLine(t *testing.T) {
 	}
 }
 
-// A terminal that is resized while the line is live wraps it. No part of it stays.
+// A terminal that is resized while the line is live wraps it. No part of it stays, even where the width is read before a resize and the
+// line written after it.
 func TestLiveProgressInResizedTerminal(t *testing.T) {
 	for _, widths := range [][3]int{{80, 40, 200}, {200, 80, 40}, {200, 13, 80}, {40, 80, 40}} {
 		screen := &emulator{width: widths[0]}
-		p := NewProgress(screen, ProgressOptions{Live: true, Now: func() time.Time { return began }, Columns: screen.columns})
+		columns := screen.columns
+		if widths[1] == 13 {
+			columns = func() int { return 200 }
+		}
+		p := NewProgress(screen, ProgressOptions{Live: true, Now: func() time.Time { return began }, Columns: columns})
 		p.Report(release.Event{Time: began, Kind: release.PhaseStarted, Phase: "rollout"})
 		for i, width := range widths {
 			screen.resize(width)
@@ -162,6 +167,8 @@ type emulator struct {
 	lines  []string
 	line   int
 	column int
+	// clips is true while lines are not wrapped, full where the cursor is still on the last character of a row.
+	clips, full bool
 }
 
 func (e *emulator) columns() int {
@@ -183,28 +190,43 @@ func (e *emulator) Write(written []byte) (int, error) {
 		e.lines = []string{""}
 	}
 	for rest := string(written); rest != ""; {
-		if after, found := strings.CutPrefix(rest, "\x1b[J"); found {
+		if after, found := strings.CutPrefix(rest, "\x1b[K\x1b[J"); found {
 			e.lines = e.lines[:e.line+1]
 			e.lines[e.line] = string([]rune(e.lines[e.line])[:e.column])
 			rest = after
+			continue
+		}
+		if after, found := strings.CutPrefix(rest, autowrapOff); found {
+			e.clips, rest = true, after
+			continue
+		}
+		if after, found := strings.CutPrefix(rest, autowrapOn); found {
+			e.clips, rest = false, after
 			continue
 		}
 		r := []rune(rest)[0]
 		rest = rest[len(string(r)):]
 		switch r {
 		case '\r':
-			e.column -= e.column % e.width
+			if e.full {
+				e.column--
+			}
+			e.column, e.full = e.column-e.column%e.width, false
 		case '\n':
-			e.line, e.column = e.line+1, 0
+			e.line, e.column, e.full = e.line+1, 0, false
 			if e.line == len(e.lines) {
 				e.lines = append(e.lines, "")
 			}
 		case '\x1b':
 			panic("unknown control sequence before " + rest)
 		default:
+			if e.clips && e.full {
+				e.column--
+			}
 			line := []rune(e.lines[e.line])
 			e.lines[e.line] = string(append(line[:min(e.column, len(line))], append([]rune{r}, line[min(e.column+1, len(line)):]...)...))
 			e.column++
+			e.full = e.column%e.width == 0
 		}
 	}
 	return len(written), nil
@@ -272,7 +294,7 @@ func TestRunningChanges(t *testing.T) {
 			}
 			p.Close()
 			lines := strings.Split(strings.TrimSuffix(out.String(), eraseLive), eraseLive)
-			_, shown, _ := strings.Cut(strings.TrimSuffix(lines[len(lines)-1], "\r"), "0.0s  ")
+			_, shown, _ := strings.Cut(strings.TrimSuffix(lines[len(lines)-1], autowrapOn+"\r"), "0.0s  ")
 			require.Equal(t, test.want, shown)
 		})
 	}
