@@ -39,7 +39,7 @@ const (
 // eraseLive erases the live line from its first character, also where a terminal that became narrower has wrapped it: the cursor stays
 // on that character, wherever the terminal moves it. The line is erased before what follows: tmux moves what it clears at the top of the
 // screen into the history.
-// Source: https://github.com/tmux/tmux/blob/3.4/screen-write.c (screen_write_clearendofscreen)
+// Source: https://man.openbsd.org/tmux.1 (scroll-on-clear)
 const eraseLive = "\r\x1b[K\x1b[J"
 
 // Between these the terminal does not wrap: the live line keeps to one row, even if the terminal becomes narrower before it is written.
