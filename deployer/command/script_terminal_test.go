@@ -41,7 +41,7 @@ func resizedTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	defer tmux("kill-server")
 	waitFor := func(pattern string) string {
 		matches := regexp.MustCompile("(?m)" + pattern)
-		for deadline := time.Now().Add(processTimeout); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(processTimeout); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 			if screen := tmux("capture-pane", "-p", "-J", "-S", "-"); matches.MatchString(screen) {
 				return screen
 			}
