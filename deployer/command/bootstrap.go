@@ -117,7 +117,7 @@ func (o bootstrapOptions) readGitHub(ctx context.Context, t *target.Target, shar
 		}
 		var b strings.Builder
 		b.WriteString("At GitHub:\n")
-		if err := ui.DoctorFindings(&b, left, ui.Style{NoEmoji: true}); err != nil {
+		if err := ui.DoctorFindings(&b, left, ui.Style{ASCII: true}); err != nil {
 			return "", err
 		}
 		steps = b.String()

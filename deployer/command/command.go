@@ -100,6 +100,9 @@ func mainOn(version string, args []string, exit func(int), out, errs io.Writer) 
 // run parses the arguments, runs the command, prints its errors once, and returns the exit code.
 func run(ctx context.Context, version string, args []string, s streams) int {
 	s.flags = &flagsInForce{}
+	if !symbols(s.err) {
+		s.err = asciiWriter{s.err}
+	}
 	s.err = flaggedWriter{s.err, s.flags}
 	if len(args) > 1 && args[1] == completeWord {
 		printChoices(s.out, args[2:])

@@ -68,7 +68,7 @@ func (o historyOptions) run(ctx context.Context) error {
 			o.terminal.printf("nothing was deployed to %s yet\n", t.Name)
 			return nil
 		}
-		err = ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format)
+		err = ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format, o.terminal.style())
 		if t.Simulated != nil && o.format == "text" {
 			o.terminal.printf("all of them in the simulated account\n")
 		}
@@ -87,5 +87,5 @@ func (o historyOptions) printOne(ctx context.Context, t *target.Target, running 
 	case found.Outcome == history.Unreadable:
 		return hint.With(errors.New(found.Error), found.Hint)
 	}
-	return ui.Deployment(o.terminal.out, o.terminal.flags.addToRecord(history.MarkCrashed([]history.Deployment{*found}, running)[0]), o.format)
+	return ui.Deployment(o.terminal.out, o.terminal.flags.addToRecord(history.MarkCrashed([]history.Deployment{*found}, running)[0]), o.format, o.terminal.style())
 }

@@ -144,8 +144,8 @@ func outputs(t *testing.T, e logs.Event) map[string]string {
 		return errors.Join(err, readErr)
 	})
 	for _, format := range []string{"text", "json"} {
-		add("history "+format, func(b *bytes.Buffer) error { return ui.History(b, []history.Deployment{record}, format) })
-		add("a record as "+format, func(b *bytes.Buffer) error { return ui.Deployment(b, record, format) })
+		add("history "+format, func(b *bytes.Buffer) error { return ui.History(b, []history.Deployment{record}, format, ui.Style{}) })
+		add("a record as "+format, func(b *bytes.Buffer) error { return ui.Deployment(b, record, format, ui.Style{}) })
 	}
 	report := hostileReport(line, at)
 	for _, format := range ui.ReportFormats() {

@@ -19,9 +19,9 @@ import (
 
 func imagesVerb() verb {
 	return verb{
-		name: "images", usage: "list the images that can be deployed, and where each one runs",
+		name: "images", usage: "list the images that can be deployed, where each one runs, and where it was verified healthy",
 		long: `The environments of an account share an image repository; --env selects one where there are several. To find where an
-image runs, the tasks of every environment of the repository are read.`,
+image runs, the tasks of every environment of the repository are read; where it was verified healthy, the newest 20 records of each.`,
 		examples: []string{"deployer images", "deployer images --limit 5", "deployer images --env production --format json"},
 		formats:  []string{"text", "json"},
 		flags:    []cli.Flag{&cli.IntFlag{Name: "limit", Value: 20, Usage: "list the newest `N` images, and always those that run; 0 lists all"}},
@@ -30,6 +30,9 @@ image runs, the tasks of every environment of the repository are read.`,
 		},
 	}
 }
+
+// verifiedHistoryLimit is how many deployments of each environment are read to find the images that they verified.
+const verifiedHistoryLimit = 20
 
 type imagesOptions struct {
 	targets  *targets
@@ -63,6 +66,9 @@ func (o imagesOptions) list(ctx context.Context, t *target.Target, envs []*envir
 			continue
 		}
 		release.AddRuns(stored, env, uses)
+		records, err := t.Records.List(ctx, env.Stack, verifiedHistoryLimit)
+		o.terminal.warn(err) // only which images it verified is not known
+		release.AddVerified(stored, env, records)
 	}
 	return ui.Images(o.terminal.out, ui.ImageList{
 		Repository: envs[0].RepositoryURL(), Images: o.limited(stored), Total: len(stored), Unreadable: unread,

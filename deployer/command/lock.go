@@ -98,7 +98,7 @@ func lockStatus(ctx context.Context, s *services) error {
 		for i, running := range background {
 			background[i] = s.terminal.flags.addTo(running)
 		}
-		return ui.Lock(s.terminal.out, t.Name, status, background, s.flags.format)
+		return ui.Lock(s.terminal.out, t.Name, status, background, s.flags.format, s.terminal.style())
 	})
 }
 

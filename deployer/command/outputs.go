@@ -65,7 +65,7 @@ func (o outputsOptions) run(ctx context.Context) error {
 	if o.format == "text" {
 		delete(values, infra.OutputEnvironment) // a whole description has no place in a table
 	}
-	return ui.Outputs(o.terminal.out, values, o.format)
+	return ui.Outputs(o.terminal.out, values, o.format, o.terminal.style())
 }
 
 // noOutputs returns the error of a stack without outputs, which the engine writes at the end of a deployment.

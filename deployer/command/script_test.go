@@ -64,6 +64,8 @@ func TestScripts(t *testing.T) {
 			"tasks-replaced": tasksReplaced,
 			"same-number":    sameNumber,
 			"hold-lock":      holdLock,
+
+			"resized-terminal": resizedTerminal,
 		}),
 	})
 }

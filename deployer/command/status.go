@@ -155,7 +155,12 @@ func (o statusOptions) report(ctx context.Context, e *environments, show func(re
 	alone := !o.targets.several() && reports.Environments[0].Failure != nil
 	if !alone {
 		var result bytes.Buffer
-		if err := ui.Report(&result, reports, o.format, o.terminal.style()); err != nil {
+		style := o.terminal.style()
+		e.verdict = ui.Verdict(reports, o.terminal.errStyle())
+		if reports.Screen = o.redraws(); reports.Screen {
+			style.Height = max(1, style.Height-footerLines)
+		}
+		if err := ui.Report(&result, reports, o.format, style); err != nil {
 			return err
 		}
 		if err := show(result.Bytes()); err != nil {

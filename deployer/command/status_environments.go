@@ -20,6 +20,8 @@ import (
 // environments are those that one status reports on.
 type environments struct {
 	all []environmentStatus
+	// verdict is the status of each environment in the last report.
+	verdict string
 	// appended is true where this is not the first report of a watch, and earlier ones stay visible.
 	appended bool
 }

@@ -10,6 +10,10 @@ import (
 // clearScreen clears a terminal and its scrollback.
 const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
 
+// footerLines is how many lines of the screen follow a report: a blank one, when the next report comes, and the cursor's. The first may
+// be wrapped in a narrow terminal.
+const footerLines = 4
+
 // watchEnvironments repeats the report until it is interrupted, which is its end as that of any command. Where the first report failed for every
 // environment, it does not retry.
 func (o statusOptions) watchEnvironments(ctx context.Context, e *environments) error {
@@ -31,7 +35,7 @@ func (o statusOptions) watchEnvironments(ctx context.Context, e *environments) e
 			printError(o.terminal.err, err)
 		}
 		if isTerminal(o.terminal.err) {
-			_, _ = fmt.Fprintf(o.terminal.err, "\nnext report in %s; press Ctrl-C to end\n", o.watch)
+			_, _ = fmt.Fprintf(o.terminal.err, "\n%s; next report in %s, press Ctrl-C to end\n", e.verdict, o.watch)
 		}
 		if e.clock().Wait(ctx, o.watch) != nil {
 			return ended
@@ -48,10 +52,14 @@ func (o statusOptions) showAgain(result []byte) (stays bool, err error) {
 		}
 		return false, nil
 	}
-	redrawn := isTerminal(o.terminal.out) && os.Getenv("TERM") != "dumb"
-	if redrawn {
+	if o.redraws() {
 		result = append([]byte(clearScreen), result...)
 	}
 	_, err = o.terminal.out.Write(result)
-	return !redrawn, err
+	return !o.redraws(), err
+}
+
+// redraws reports whether each report of a watch replaces the previous one on the terminal's screen.
+func (o statusOptions) redraws() bool {
+	return o.watch > 0 && o.output == "" && isTerminal(o.terminal.out) && os.Getenv("TERM") != "dumb"
 }

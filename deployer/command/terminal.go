@@ -19,6 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // A terminal is how a command talks to the person or the program that runs it.
@@ -37,12 +38,16 @@ func newTerminal(f globalFlags, s streams) *terminal {
 
 // printf writes to the result, and adds the flags in force to the commands in it.
 func (t *terminal) printf(format string, args ...any) {
-	t.print(t.flags.addTo(fmt.Sprintf(format, args...)))
+	printed := t.flags.addTo(fmt.Sprintf(format, args...))
+	if !symbols(t.out) {
+		printed = text.ASCII(printed)
+	}
+	t.print(printed)
 }
 
 // print writes to the result. Its error becomes the command's, unless the reader of a pipe is gone.
-func (t *terminal) print(text string) {
-	if _, err := io.WriteString(t.out, text); err != nil && !errors.Is(err, syscall.EPIPE) && t.writeErr == nil {
+func (t *terminal) print(result string) {
+	if _, err := io.WriteString(t.out, result); err != nil && !errors.Is(err, syscall.EPIPE) && t.writeErr == nil {
 		t.writeErr = fmt.Errorf("write the result: %w", err)
 	}
 }
@@ -81,6 +86,7 @@ func (t *terminal) progressOptions() ui.ProgressOptions {
 	return ui.ProgressOptions{
 		Style: styleOf(t.err, t.noColor), Live: isTerminal(t.err) && os.Getenv("TERM") != "dumb" && !t.debug,
 		Quiet: t.quiet, Verbose: t.verbose || t.debug, Actions: os.Getenv("GITHUB_ACTIONS") == "true", Now: time.Now,
+		Columns: func() int { return t.errStyle().Width },
 	}
 }
 
@@ -91,18 +97,34 @@ func (t *terminal) errStyle() ui.Style { return styleOf(t.err, t.noColor) }
 func styleOf(stream any, noColor bool) ui.Style {
 	file, ok := raw(stream).(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return ui.Style{NoEmoji: !unicode(os.Getenv)}
+		return ui.Style{ASCII: !unicode(os.Getenv)}
 	}
-	width, _, err := term.GetSize(int(file.Fd()))
+	width, height, err := term.GetSize(int(file.Fd()))
 	if err != nil || width == 0 {
-		width = 80
+		width, height = 80, 0
 	}
 	kind := os.Getenv("TERM")
 	return ui.Style{
-		Color: !noColor && kind != "dumb", Width: width,
-		NoEmoji: !unicode(os.Getenv) || kind == "dumb" || kind == "linux",
+		Color: !noColor && kind != "dumb", Width: width, Height: max(0, height-1), // the prompt follows
+		ASCII: !unicode(os.Getenv) || kind == "dumb" || kind == "linux",
 	}
 }
+
+// symbols reports whether a stream can show characters beyond ASCII.
+func symbols(stream any) bool { return !styleOf(stream, false).ASCII }
+
+// An asciiWriter replaces the deployer's symbols in what it writes, which is text.
+type asciiWriter struct{ io.Writer }
+
+func (w asciiWriter) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.Writer, text.ASCII(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Unwrap returns the stream below, such as a terminal.
+func (w asciiWriter) Unwrap() io.Writer { return w.Writer }
 
 // unicode reports whether the user's locale has characters beyond ASCII. No locale at all does not exclude them.
 func unicode(variable func(string) string) bool {

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/list"
@@ -27,8 +28,9 @@ type StoredImage struct {
 	Findings map[string]int `json:"findings"`
 	// Index lists the digests of an index's images, one a platform.
 	Index []string `json:"index,omitempty"`
-	// Runs lists where the image runs.
-	Runs []Run `json:"runs"`
+	// Runs lists where the image runs, Verified the environments that verified it healthy.
+	Runs     []Run    `json:"runs"`
+	Verified []string `json:"verified"`
 }
 
 // Run is an environment whose tasks run an image.
@@ -87,7 +89,7 @@ func storedImages(details []types.ImageDetail, indexes map[string]ecrimage.Index
 		}
 		image := StoredImage{
 			Digest: digest, Tags: slices.Sorted(slices.Values(detail.ImageTags)), Pushed: aws.ToTime(detail.ImagePushedAt).UTC(),
-			Findings: map[string]int{}, Index: indexes[digest].Platforms, Runs: []Run{},
+			Findings: map[string]int{}, Index: indexes[digest].Platforms, Runs: []Run{}, Verified: []string{},
 		}
 		image.add(detail)
 		for _, child := range image.Index {
@@ -108,6 +110,15 @@ func (i *StoredImage) add(detail types.ImageDetail) {
 		i.Scanned = true
 		for severity, n := range summary.FindingSeverityCounts {
 			i.Findings[severity] += int(n)
+		}
+	}
+}
+
+// AddVerified adds to the images that the records of an environment verified it healthy.
+func AddVerified(images []StoredImage, env *environment.Environment, records []history.Deployment) {
+	for i := range images {
+		if history.HasVerified(records, images[i].Digest) {
+			images[i].Verified = append(images[i].Verified, env.Stack)
 		}
 	}
 }

@@ -138,6 +138,10 @@ func (c change) lines(style Style) []string {
 	if c.kind == "revise" {
 		line += "  (new revision)"
 	}
+	width := style.Width
+	if style.ASCII && width > 0 {
+		width -= 2 * len("..") // what marks a truncated value is wider
+	}
 	lines := []string{line}
 	if c.inAccount {
 		lines = append(lines, "    id: "+c.ID)
@@ -146,7 +150,7 @@ func (c change) lines(style Style) []string {
 		return append(lines, "    is gone")
 	}
 	for _, d := range c.Differences {
-		lines = append(lines, "    "+formatDifference(d, c.remark(d), style.Width))
+		lines = append(lines, "    "+formatDifference(d, c.remark(d), width))
 	}
 	return lines
 }

@@ -1,13 +1,12 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/jedib0t/go-pretty/v6/table"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/pricing"
@@ -67,7 +66,7 @@ func Costs(w io.Writer, costs []Cost, multiple bool, format string, style Style)
 		}
 		return jsonByEnvironment(w, all, multiple)
 	}
-	d := document{style: Style{Color: style.Color, Width: costWidth}}
+	d := document{style: style}
 	if multiple && costs[0].Against == nil {
 		d.costOverview(costs)
 		return d.writeTo(w)
@@ -103,11 +102,14 @@ func formatUnitPrice(amount float64) string {
 	return formatUSD(amount)
 }
 
-// notes appends sentences. What is indented stays so.
+// notes appends sentences, in lines of at most costWidth. What is indented stays so.
 func (d *document) notes(notes ...string) {
+	narrow := document{style: d.style}
+	narrow.style.Width = min(cmp.Or(d.style.Width, costWidth), costWidth)
 	for _, note := range notes {
-		d.add(note[:len(note)-len(strings.TrimLeft(note, " "))]+"  ", note)
+		narrow.add(note[:len(note)-len(strings.TrimLeft(note, " "))]+"  ", note)
 	}
+	d.WriteString(narrow.String())
 }
 
 func (d *document) cost(c Cost) {
@@ -118,12 +120,12 @@ func (d *document) cost(c Cost) {
 	d.notes(d.style.bold(title))
 	d.notes(actualNotes(c)...)
 	t := newTable("resource", "quantity", "unit", "price", "a month", "at most")
-	t.SetColumnConfigs(alignRight(2, 4, 5, 6))
+	t.SetColumnConfigs(slices.Concat(wrapped(1, 3), alignRight(2, 4, 5, 6)))
 	area := ""
 	for _, line := range c.Lines {
 		if line.Area != area {
 			area = line.Area
-			t.AppendRow(table.Row{area})
+			t.AppendRow([]any{area})
 		}
 		mark, most := "  ", ""
 		if line.Assumed {
@@ -132,11 +134,11 @@ func (d *document) cost(c Cost) {
 		if line.MostUSD > line.USD {
 			most = formatUSD(line.MostUSD)
 		}
-		t.AppendRow(table.Row{
+		t.AppendRow([]any{
 			mark + line.Resource, fmt.Sprintf("%.1f", line.Quantity), line.Unit, formatUnitPrice(line.UnitUSD), formatUSD(line.USD), most,
 		})
 	}
-	sums := table.Row{"all", "", "", "", formatUSD(c.USD)}
+	sums := []any{"all", "", "", "", formatUSD(c.USD)}
 	if c.MostUSD > c.USD {
 		sums = append(sums, formatUSD(c.MostUSD))
 	}
@@ -235,7 +237,7 @@ func (d *document) costDifference(c Cost) {
 		t := newTable("resource", c.Environment, "against", "difference")
 		t.SetColumnConfigs(alignRight(2, 3, 4))
 		row := func(resource string, here, there float64) {
-			t.AppendRow(table.Row{resource, formatUSD(here), formatUSD(there), formatDelta(here - there)})
+			t.AppendRow([]any{resource, formatUSD(here), formatUSD(there), formatDelta(here - there)})
 		}
 		for _, line := range against.Differences {
 			row(line.Resource, line.USD, line.Against)
@@ -267,13 +269,13 @@ func (d *document) costOverview(costs []Cost) {
 			budget = dollars(float64(c.BudgetUSD))
 		}
 		rest := c.Area(pricing.AreaMonitoring) + c.Area(pricing.AreaOther) + c.Area(pricing.AreaShared)
-		t.AppendRow(table.Row{
+		t.AppendRow([]any{
 			c.Stack, dollars(c.Area(pricing.AreaNetwork)), dollars(c.Area(pricing.AreaIngress)), dollars(c.Area(pricing.AreaTasks)),
 			dollars(c.Area(pricing.AreaDatabase)), dollars(rest), dollars(c.USD), dollars(c.MostUSD), budget,
 		})
 		total, most = total+c.USD, most+c.MostUSD
 	}
-	t.AppendRow(table.Row{"all", "", "", "", "", "", dollars(total), dollars(most), ""})
+	t.AppendRow([]any{"all", "", "", "", "", "", dollars(total), dollars(most), ""})
 	d.table(t)
 	for i, c := range costs {
 		basis := costBasis(c)

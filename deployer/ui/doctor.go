@@ -34,7 +34,7 @@ func DoctorFindings(w io.Writer, findings []doctor.Finding, style Style) error {
 
 func (d *document) doctorFinding(f doctor.Finding) {
 	sign := d.style.statusSign(f.Status)
-	if f.Status == doctor.Skipped && !d.style.NoEmoji {
+	if f.Status == doctor.Skipped && !d.style.ASCII {
 		sign = "➖"
 	}
 	name := strings.TrimSpace(f.Component + " " + f.Subject)
@@ -42,7 +42,7 @@ func (d *document) doctorFinding(f doctor.Finding) {
 	// A command is copied whole, so that its lines are not wrapped.
 	prefix := "    hint: "
 	for line := range strings.Lines(f.Hint) {
-		d.WriteString(prefix + strings.TrimRight(line, "\n") + "\n")
+		d.addWhole(prefix + strings.TrimRight(line, "\n"))
 		prefix = "          "
 	}
 }

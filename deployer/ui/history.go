@@ -6,33 +6,44 @@ import (
 	"io"
 	"maps"
 	"slices"
-
-	"github.com/jedib0t/go-pretty/v6/table"
+	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// tagWidth keeps the list of deployments within 80 columns.
-const tagWidth = 16
+// nameWidth is how many columns the name of an image or a snapshot keeps in a list that has to fit the terminal.
+const nameWidth = 16
 
 // History lists deployments.
-func History(w io.Writer, deployments []history.Deployment, format string) error {
+func History(w io.Writer, deployments []history.Deployment, format string, style Style) error {
 	if deployments == nil {
 		deployments = []history.Deployment{}
 	}
-	return show(w, deployments, format, Style{}, func(out *document) {
-		t := newTable("deployment", "kind", "image", "outcome", "time")
+	return show(w, deployments, format, style, func(out *document) {
+		t := newTable("deployment", "started", "by", "kind", "image or snapshot", "outcome", "took")
+		t.SetColumnConfigs(append(slices.Concat(below(2, 3), wrapped(6), alignRight(7)), column{number: 5, fit: snipMiddles, min: nameWidth}))
 		for _, d := range deployments {
 			duration := ""
 			if !d.Ended.IsZero() {
 				duration = formatDuration(d.Ended.Sub(d.Started))
 			}
-			t.AppendRow(table.Row{d.ID, kindText(d), text.Snip(cmp.Or(d.Image.Tag, d.Image.Digest), tagWidth), outcomeText(d), duration})
+			t.AppendRow([]any{d.ID, formatMinute(d.Started), d.By, kindText(d), deployedName(d), outcomeText(d), duration})
 		}
 		out.table(t)
 	})
+}
+
+// deployedName returns what a deployment is about: its image, or the snapshot of a restore or a destroy.
+func deployedName(d history.Deployment) string {
+	if d.Restore != nil && d.Restore.Revert {
+		return "previous database"
+	}
+	if d.Kind == history.Restore || d.Kind == history.Destroy {
+		return d.Snapshot
+	}
+	return cmp.Or(d.Image.Tag, d.Image.Digest)
 }
 
 // kindText returns the kind of a deployment; a restart is a deployment of code with the image that ran.
@@ -51,23 +62,34 @@ func outcomeText(d history.Deployment) string {
 	}
 	switch {
 	case d.RolledBackTo != nil:
-		return "rolled back"
+		return strings.TrimPrefix(failedPhase(d)+", "+unbroken("rolled back"), ", ")
 	case d.Complete() || len(d.Phases) == 0:
 		return string(d.Outcome)
 	}
 	return string(d.Outcome) + ": " + d.Phases[len(d.Phases)-1].Name
 }
 
+// failedPhase returns the phase that a rollback followed, "" where the record has none.
+func failedPhase(d history.Deployment) string {
+	for _, p := range d.Phases {
+		if p.Outcome == history.Failed || p.Outcome == history.Interrupted {
+			return unbroken(string(p.Outcome) + ": " + p.Name)
+		}
+	}
+	return ""
+}
+
 // Deployment shows one deployment in full.
-func Deployment(w io.Writer, d history.Deployment, format string) error {
-	return show(w, d, format, Style{}, func(out *document) { out.deployment(d) })
+func Deployment(w io.Writer, d history.Deployment, format string, style Style) error {
+	return show(w, d, format, style, func(out *document) { out.deployment(d) })
 }
 
 func (d *document) deployment(shown history.Deployment) {
 	t := newTable("deployment", shown.ID)
+	t.SetColumnConfigs(wrapped(2))
 	row := func(name, value string) {
 		if value != "" {
-			t.AppendRow(table.Row{name, value})
+			t.AppendRow([]any{name, value})
 		}
 	}
 	row("environment", shown.Environment)
@@ -93,15 +115,15 @@ func (d *document) deployment(shown history.Deployment) {
 	d.table(t)
 	d.add("", "")
 	for _, p := range shown.Phases {
-		d.addf("", "%-10s %-11s %7s  %s", p.Name, p.Outcome, formatSeconds(p.Seconds), text.FirstLine(p.Message))
+		d.addf("    ", "%-10s %-11s %7s  %s", p.Name, p.Outcome, formatSeconds(p.Seconds), text.FirstLine(p.Message))
 	}
 	for _, warning := range shown.Warnings {
-		d.add("", "warning: "+text.FirstLine(warning))
+		d.addWhole("warning: " + text.FirstLine(warning))
 	}
 	if shown.Error != "" {
-		d.add("", "\n"+shown.Error)
+		d.addWhole("\n" + shown.Error)
 	}
 	if shown.Hint != "" {
-		d.add("", "hint: "+shown.Hint)
+		d.addWhole("hint: " + shown.Hint)
 	}
 }

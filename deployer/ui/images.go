@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
@@ -30,20 +28,20 @@ type UnreadableEnvironment struct {
 
 // Images shows the images of a repository, the newest first.
 func Images(w io.Writer, list ImageList, format string, style Style) error {
-	return show(w, list, format, Style{}, func(d *document) { d.images(list) })
+	return show(w, list, format, style, func(d *document) { d.images(list) })
 }
 
 func (d *document) images(list ImageList) {
 	mixed := mixedEnvironments(list.Images)
-	t := newTable("tags", "digest", "pushed", "size", "scan", "runs in")
+	t := newTable("tags", "digest", "pushed (UTC)", "size", "scan", "runs in", "verified in")
 	for _, image := range list.Images {
-		t.AppendRow(table.Row{
-			strings.Join(image.Names(), ", "), strings.TrimPrefix(awsx.ShortDigest(image.Digest), "sha256:"), image.Pushed.Format("06-01-02 15:04"),
-			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), scanSummary(image), environmentsRunning(image, mixed),
+		t.AppendRow([]any{
+			strings.Join(image.Names(), ", "), strings.TrimPrefix(awsx.ShortDigest(image.Digest), "sha256:"), image.Pushed.Format("2006-01-02 15:04"),
+			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), unbroken(scanSummary(image)), environmentsRunning(image, mixed),
+			strings.Join(image.Verified, ", "),
 		})
 	}
-	// With the columns between them these widths make 80.
-	t.SetColumnConfigs([]table.ColumnConfig{wrapped(1, 20), wrapped(5, 8), wrapped(6, 10)})
+	t.SetColumnConfigs(slices.Concat(alignRight(4), wrapped(1, 5, 6, 7)))
 	d.table(t)
 	if left := list.Total - len(list.Images); left > 0 {
 		d.addf("", "%d older images are not shown; --limit 0 shows all", left)
@@ -90,9 +88,10 @@ func environmentsRunning(image release.StoredImage, mixed map[string]bool) strin
 		if mixed[run.Environment] {
 			line += " " + string(run.Role)
 		}
+		line = unbroken(line)
 		if !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, ", ")
 }

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/docs"
@@ -19,11 +17,12 @@ import (
 )
 
 // Outputs shows a stack's outputs.
-func Outputs(w io.Writer, values map[string]any, format string) error {
-	return show(w, values, format, Style{}, func(d *document) {
+func Outputs(w io.Writer, values map[string]any, format string, style Style) error {
+	return show(w, values, format, style, func(d *document) {
 		t := newTable("output", "value")
+		t.SetColumnConfigs(wrapped(2))
 		for _, key := range slices.Sorted(maps.Keys(values)) {
-			t.AppendRow(table.Row{key, oneLine(values[key])})
+			t.AppendRow([]any{key, oneLine(values[key])})
 		}
 		d.table(t)
 	})
@@ -47,7 +46,7 @@ func oneLine(value any) string {
 }
 
 // Environments shows the environments side by side.
-func Environments(w io.Writer, envs []*environment.Environment, format string, _ Style) error {
+func Environments(w io.Writer, envs []*environment.Environment, format string, style Style) error {
 	type row struct {
 		Stack     string `json:"stack"`
 		Name      string `json:"name"`
@@ -74,11 +73,12 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, _
 			e.RepositoryURL(), e.Delivery.Branch, e.Delivery.Trigger, e.Delivery.Approval, e.Delivery.Tests,
 		})
 	}
-	return show(w, rows, format, Style{}, func(d *document) {
+	return show(w, rows, format, style, func(d *document) {
 		t := newTable("env", "name", "url", "region", "protected", "api tasks", "database", "budget")
+		t.SetColumnConfigs(slices.Concat(below(3, 4), alignRight(8)))
 		for _, r := range rows {
 			protected := map[bool]string{true: "yes", false: "no"}[r.Protected]
-			t.AppendRow(table.Row{r.Stack, r.Name, r.URL, r.Region, protected, r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
+			t.AppendRow([]any{r.Stack, r.Name, r.URL, r.Region, protected, r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
 		}
 		d.table(t)
 	})
@@ -124,23 +124,19 @@ func Rules(w io.Writer, rules []docs.Rule, format string, style Style) error {
 
 // Faults lists the faults of the simulated account.
 func Faults(w io.Writer, faults []local.Fault, format string, style Style) error {
-	return show(w, faults, format, Style{}, func(d *document) {
+	return show(w, faults, format, style, func(d *document) {
 		t := newTable("fault", "what goes wrong", "what it should lead to")
 		for _, f := range faults {
-			t.AppendRow(table.Row{f.Name, f.Effect, f.Expect})
+			t.AppendRow([]any{f.Name, f.Effect, f.Expect})
 		}
-		if style.Width > 0 {
-			// The names of faults and the space between columns take 22; the two columns with sentences share the rest.
-			width := max(16, (style.Width-22)/2-2)
-			t.SetColumnConfigs([]table.ColumnConfig{wrapped(2, width), wrapped(3, width)})
-		}
+		t.SetColumnConfigs(wrapped(2, 3))
 		d.table(t)
 	})
 }
 
 // Probes shows the result of each probe.
 func Probes(w io.Writer, results []probe.Result, format string, style Style) error {
-	return show(w, results, format, Style{}, func(d *document) {
+	return show(w, results, format, style, func(d *document) {
 		for _, r := range results {
 			d.probe(r, style.okSign(r.OK()))
 		}
@@ -158,32 +154,31 @@ func (d *document) probe(r probe.Result, sign string) {
 	if r.Body != nil && r.Body.Database != "" {
 		line += ", database " + r.Body.Database
 	}
-	d.add("", line)
+	d.add("    ", line)
 	if r.Problem != nil {
-		d.add("", "    "+r.Problem.Message)
-		d.add("", "    hint: "+r.Problem.Hint)
+		d.add("    ", "    "+r.Problem.Message)
+		d.addWhole("    hint: " + r.Problem.Hint)
 	}
 	for _, w := range r.Warnings {
-		d.add("", "    warning: "+w.Message)
-		d.add("", "    hint: "+w.Hint)
+		d.add("    ", "    warning: "+w.Message)
+		d.addWhole("    hint: " + w.Hint)
 	}
 	if len(r.DNS) > 0 {
-		d.addf("", "    %s is %s", r.Host, strings.Join(r.DNS, ", "))
+		d.addf("      ", "    %s is %s", r.Host, strings.Join(r.DNS, ", "))
 	}
 	if r.TLS != nil {
-		d.addf("", "    %s, certificate of %s by %s, %d days left", r.TLS.Version, r.TLS.Subject, r.TLS.Issuer, r.TLS.DaysLeft)
+		d.addf("      ", "    %s, certificate of %s by %s, %d days left", r.TLS.Version, r.TLS.Subject, r.TLS.Issuer, r.TLS.DaysLeft)
 	}
 	s := r.Steps
-	d.addf("", "    %.0f ms: DNS %.0f, connect %.0f, TLS %.0f, first byte %.0f", s.Total, s.DNS, s.Connect, s.TLS, s.FirstByte)
+	d.addf("      ", "    %.0f ms: DNS %.0f, connect %.0f, TLS %.0f, first byte %.0f", s.Total, s.DNS, s.Connect, s.TLS, s.FirstByte)
 }
 
-// Snapshots shows a database's snapshots. A name has 48 characters and must be copied whole: it has a line of its own, and
-// below it when and by whom the snapshot was created.
-func Snapshots(w io.Writer, all []database.Snapshot, now time.Time, format string, _ Style) error {
+// Snapshots shows a database's snapshots.
+func Snapshots(w io.Writer, all []database.Snapshot, now time.Time, format string, style Style) error {
 	if all == nil {
 		all = []database.Snapshot{}
 	}
-	return show(w, all, format, Style{}, func(d *document) { d.snapshots(all, now) })
+	return show(w, all, format, style, func(d *document) { d.snapshots(all, now) })
 }
 
 func (d *document) snapshots(all []database.Snapshot, now time.Time) {
@@ -191,22 +186,18 @@ func (d *document) snapshots(all []database.Snapshot, now time.Time) {
 		d.add("", "no snapshots")
 		return
 	}
-	t := newTable("snapshot", "status", "size", "engine")
+	t := newTable("snapshot", "status", "size", "engine", "created", "age", "occasion", "by")
+	t.SetColumnConfigs(slices.Concat(alignRight(3), below(5, 6, 7, 8)))
 	for _, s := range all {
 		engine, status := s.Version, s.Status
 		if !s.Encrypted {
-			engine += "\nnot encrypted"
+			engine += ", not encrypted"
 		}
 		if status == "creating" {
 			status = fmt.Sprintf("%d %% done", s.Progress)
 		}
-		occasion := s.Occasion()
-		if s.CreatedBy != "" {
-			occasion += "\n  by " + s.CreatedBy
-		}
-		t.AppendRow(table.Row{
-			s.Name + "\n  " + s.Created.Format("2006-01-02 15:04 UTC") + ", " + Age(now.Sub(s.Created)) + "\n  " + occasion,
-			status, fmt.Sprintf("%d GiB", s.SizeGiB), engine,
+		t.AppendRow([]any{
+			s.Name, status, fmt.Sprintf("%d GiB", s.SizeGiB), engine, formatMinute(s.Created), Age(now.Sub(s.Created)), s.Occasion(), s.CreatedBy,
 		})
 	}
 	d.table(t)
@@ -231,7 +222,7 @@ func KeyDifferences(w io.Writer, before, after string, differences []KeyDifferen
 }
 
 // Lock shows the state of an environment's lock; with a nil status it is free.
-func Lock(w io.Writer, environment string, status *lock.Status, background []string, format string) error {
+func Lock(w io.Writer, environment string, status *lock.Status, background []string, format string, style Style) error {
 	view := struct {
 		Environment string `json:"environment"`
 		// State is free, held, ending or expired.
@@ -243,7 +234,7 @@ func Lock(w io.Writer, environment string, status *lock.Status, background []str
 	if status != nil {
 		view.State, view.Holder, view.SilentSeconds = string(status.State), &status.Holder, status.SinceHeartbeat.Seconds()
 	}
-	return show(w, view, format, Style{}, func(d *document) {
+	return show(w, view, format, style, func(d *document) {
 		d.lock(environment, status)
 		for _, running := range background {
 			d.add("  ", "but "+running)
@@ -262,15 +253,21 @@ func (d *document) lock(environment string, status *lock.Status) {
 		lock.StateExpired: "expired: its holder crashed or was killed; the next deployment takes it over",
 	}[status.State]
 	h, t := status.Holder, newTable("lock", environment)
-	t.AppendRows([]table.Row{
+	t.SetColumnConfigs(wrapped(2))
+	rows := [][2]string{
 		{"state", state},
 		{"doing", strings.TrimSpace(h.Command + " " + h.Image)},
 		{"phase", h.Phase}, {"by", h.By}, {"from", fmt.Sprintf("%s, process %d", h.Host, h.PID)}, {"run", h.Run},
 		{"since", formatTime(h.Started)},
 		{"last heartbeat", status.SinceHeartbeat.Round(time.Second).String() + " ago"},
-	})
+	}
 	if !h.Expires.IsZero() {
-		t.AppendRow(table.Row{"expires", formatTime(h.Expires) + ", unless a heartbeat arrives"})
+		rows = append(rows, [2]string{"expires", formatTime(h.Expires) + ", unless a heartbeat arrives"})
+	}
+	for _, row := range rows {
+		if row[1] != "" {
+			t.AppendRow([]any{row[0], row[1]})
+		}
 	}
 	d.table(t)
 }

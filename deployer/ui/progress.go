@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	pretty "github.com/jedib0t/go-pretty/v6/text"
-
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/internal/running"
@@ -27,6 +25,8 @@ type ProgressOptions struct {
 	// Actions adds the workflow commands of GitHub Actions: groups and annotations.
 	Actions bool
 	Now     func() time.Time
+	// Columns returns the terminal's width at each redraw, since it can be resized; nil where Style.Width does not change.
+	Columns func() int
 }
 
 const (
@@ -36,7 +36,15 @@ const (
 	redrawInterval = 200 * time.Millisecond
 )
 
-var eraseLine = "\r" + pretty.EraseLine.Sprint()
+// eraseLive erases the live line from its first character, also where a terminal that became narrower has wrapped it: the cursor stays
+// on that character, wherever the terminal moves it. The line is erased before what follows: tmux moves what it clears at the top of the
+// screen into the history.
+// Source: https://man.openbsd.org/tmux.1 (scroll-on-clear)
+const eraseLive = "\r\x1b[K\x1b[J"
+
+// Between these the terminal does not wrap: the live line keeps to one row, even if the terminal becomes narrower before it is written.
+// Source: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html (DECAWM)
+const autowrapOff, autowrapOn = "\x1b[?7l", "\x1b[?7h"
 
 // Progress shows the events of a deployment as they arrive.
 type Progress struct {
@@ -140,13 +148,13 @@ func (p *Progress) phaseEnded(e release.Event) {
 	if p.Quiet {
 		return
 	}
-	mark, message := p.green("✓"), text.FirstLine(e.Message)
+	mark, message := p.okSign(true), text.FirstLine(e.Message)
 	switch e.Outcome {
 	case history.Failed:
 		// The error itself is printed at the end, in full.
-		mark, message = p.red("✗"), "failed"
+		mark, message = p.okSign(false), "failed"
 	case history.Interrupted:
-		mark, message = p.red("✗"), "interrupted"
+		mark, message = p.okSign(false), "interrupted"
 	case history.Skipped:
 		p.printLine("%-10s - skipped: %s", e.Phase, e.Message)
 		return
@@ -184,9 +192,41 @@ func (p *Progress) draw() {
 	if !p.Live || p.Quiet || p.phase == "" {
 		return
 	}
-	line := fmt.Sprintf("%-10s … %6s  %s", p.phase, formatDuration(p.Now().Sub(p.started)), p.current())
-	_, _ = fmt.Fprint(p.out, eraseLine+text.Snip(line, max(20, p.Width-1)))
+	width := p.Width
+	if p.Columns != nil {
+		width = p.Columns()
+	}
+	_, _ = fmt.Fprint(p.out, eraseLive+autowrapOff+p.liveLine(max(1, width-1))+autowrapOn+"\r")
 	p.drawn = true
+}
+
+// liveLine returns the phase, its time and what it is doing: in the form of the lines that remain, or shorter where that does not fit.
+func (p *Progress) liveLine(width int) string {
+	took := p.Now().Sub(p.started)
+	line := p.plain(fmt.Sprintf("%-10s … %6s  %s", p.phase, formatDuration(took), p.current()))
+	if text.Width(line) > width {
+		line = p.snip(fmt.Sprintf("%s %s %s", p.phase, text.Duration(took), p.brief()), width)
+	}
+	return line
+}
+
+// brief returns what the phase is doing in a few words: the number of resources and the change that has taken the longest, without its
+// type, or the phase's last message.
+func (p *Progress) brief() string {
+	doing, done, total := p.activity.Running, p.activity.Done, p.activity.Total
+	if len(doing) == 0 {
+		return p.current()
+	}
+	longest := running.Sorted(doing)[0]
+	names := strings.Fields(longest.Name)
+	line := names[len(names)-1] + " " + text.Duration(p.Now().Sub(longest.Started))
+	if total > 0 && done <= total {
+		line = fmt.Sprintf("%d/%d %s", done, total, line)
+	}
+	if others := len(doing) - 1; others > 0 {
+		line += fmt.Sprintf(" (+%d)", others)
+	}
+	return line
 }
 
 // current returns what the phase is doing: how many resources are done and the changes that are running, each with its time, or the
@@ -208,7 +248,7 @@ func (p *Progress) current() string {
 
 func (p *Progress) erase() {
 	if p.drawn {
-		_, _ = fmt.Fprint(p.out, eraseLine)
+		_, _ = fmt.Fprint(p.out, eraseLive)
 		p.drawn = false
 	}
 }

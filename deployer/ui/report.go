@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/balancer/v3-backend-infra/checks"
@@ -16,6 +18,8 @@ type StatusReport struct {
 	Multiple bool
 	// Appended marks that reports of an earlier run precede these, which are separated from them.
 	Appended bool
+	// Screen marks that these replace the previous reports on a terminal's screen: each summary has to fit its share of the screen.
+	Screen bool
 	// Refresh is after how long a page is written again; 0 where it is written once.
 	Refresh time.Duration
 }
@@ -82,15 +86,41 @@ func Report(w io.Writer, r StatusReport, format string, style Style) error {
 	if f.writeAll != nil {
 		return f.writeAll(w, r, style)
 	}
+	// A blank line separates summaries.
+	share := (style.Height+1)/max(1, len(r.Environments)) - 1
+	if style.Height > 0 {
+		style.Height = max(1, share)
+	}
 	for i, environment := range r.Environments {
 		if r.Appended || i > 0 {
 			if _, err := io.WriteString(w, f.separator); err != nil {
 				return err
 			}
 		}
-		if err := f.write(w, environment, style); err != nil {
+		var out bytes.Buffer
+		if err := f.write(&out, environment, style); err != nil {
+			return err
+		}
+		result := out.String()
+		if r.Screen && f.name == "summary" {
+			result = firstLines(result, style)
+		}
+		if _, err := io.WriteString(w, result); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// firstLines returns the lines of a result that fit the terminal's height, and how many do not.
+func firstLines(result string, style Style) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(result, "\n"), "\n")
+	if style.Height == 0 || len(lines) <= style.Height {
+		return result
+	}
+	if style.Height == 1 {
+		return strings.TrimSuffix(lines[0], "\n") + "\n"
+	}
+	kept := lines[:style.Height-1]
+	return strings.Join(kept, "") + style.plain(fmt.Sprintf("… %d more lines\n", len(lines)-len(kept)))
 }

@@ -75,6 +75,16 @@ func groupByComponent(findings []checks.Finding) []group {
 	return groups
 }
 
+func (g group) healthy() bool { return checks.Aggregate(g.Findings).Status == checks.Healthy }
+
+// bySeverity returns the groups with errors before those with warnings, unknown and healthy ones.
+func bySeverity(groups []group) []group {
+	order := []checks.Status{checks.Error, checks.Warning, checks.Unknown, checks.Healthy}
+	return slices.SortedStableFunc(slices.Values(groups), func(a, b group) int {
+		return slices.Index(order, checks.Aggregate(a.Findings).Status) - slices.Index(order, checks.Aggregate(b.Findings).Status)
+	})
+}
+
 func healthyGroups(findings []checks.Finding) []group {
 	return groupByComponent(withStatus(findings, checks.Healthy))
 }

@@ -29,7 +29,7 @@ func Emoji(s checks.Status) string {
 
 // statusSign returns a status as a sign, or as a word where the terminal cannot show signs.
 func (s Style) statusSign(status checks.Status) string {
-	if s.NoEmoji {
+	if s.ASCII {
 		return s.statusColor(status, fmt.Sprintf("%-7s", status))
 	}
 	return Emoji(status)
@@ -37,7 +37,7 @@ func (s Style) statusSign(status checks.Status) string {
 
 // statusPrefix returns the sign for a line that contains the status; nothing where the terminal cannot show signs.
 func (s Style) statusPrefix(status checks.Status) string {
-	if s.NoEmoji {
+	if s.ASCII {
 		return ""
 	}
 	return Emoji(status) + " "

@@ -181,8 +181,8 @@ func TestVerbose(t *testing.T) {
 	require.True(t, strings.HasSuffix(out, "\n⚠️ staging (us-east-1) is warning: 1 warning, 1 healthy of 2\n"), out)
 }
 
-func TestNoEmoji(t *testing.T) {
-	out := rendered(t, "verbose", Style{NoEmoji: true}, reportOf(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
+func TestASCII(t *testing.T) {
+	out := rendered(t, "verbose", Style{ASCII: true}, reportOf(healthy("vpc", "VPC-a"), failing(checks.Error, "queue", "SQS-a", "gone")))
 	require.Contains(t, out, "    healthy VPC-a: ")
 	require.Contains(t, out, "    error   SQS-a: gone")
 	for _, r := range out {
@@ -271,4 +271,52 @@ func TestYAMLOfSeveralLines(t *testing.T) {
 		require.Equal(t, lines, read.Services[0].Details.Text)
 		require.Equal(t, []string{lines}, read.Services[1].Details.Log)
 	}
+}
+
+// The summary begins with the verdict and what is not healthy. Healthy components are counted where the terminal has no room.
+func TestSummaryFitsTheScreen(t *testing.T) {
+	findings := []checks.Finding{}
+	for _, component := range checks.Components() {
+		findings = append(findings, healthy(component, component))
+	}
+	findings[5] = failing(checks.Warning, findings[5].Component, "x", "it is slow")
+	findings[20] = failing(checks.Error, findings[20].Component, "y", "it is gone")
+	report := reportOf(findings...)
+	whole := strings.Split(rendered(t, "summary", Style{}, report), "\n")
+	require.Regexp(t, `^staging \(us-east-1\) is error: 1 error, 1 warning, [0-9]+ healthy of [0-9]+$`, whole[0])
+	require.Empty(t, whole[1])
+	require.Regexp(t, `^`+findings[20].Component+` +error: NotFine: it is gone$`, whole[2])
+	require.Regexp(t, `^`+findings[5].Component+` +warning: NotFine: it is slow$`, whole[3])
+	require.Regexp(t, `^`+findings[0].Component+` +healthy: all is well`, whole[4])
+	counted := fmt.Sprintf("%d components are healthy; --format verbose lists all", len(findings)-2)
+	require.NotContains(t, whole, counted)
+
+	for name, test := range map[string]struct {
+		height, environments int
+		screen               bool
+		// count is in how many summaries healthy components are counted, sections in how many the certificate is.
+		lines, count, sections int
+	}{
+		"room for everything":              {len(whole) - 1, 1, true, len(whole) - 1, 0, 1},
+		"80x24":                            {23, 1, false, 12, 1, 1},
+		"a watch of two":                   {20, 2, true, 11, 2, 0},
+		"a watch of many keeps verdicts":   {9, 4, true, 7, 0, 0},
+		"nothing is lost without a watch":  {3, 1, false, 5, 1, 0},
+		"a watch in three lines":           {3, 1, true, 3, 0, 0},
+		"a terminal whose size is unknown": {0, 1, true, len(whole) - 1, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reports := StatusReport{Screen: test.screen, Multiple: test.environments > 1}
+			for range test.environments {
+				reports.Environments = append(reports.Environments, report)
+			}
+			var out bytes.Buffer
+			require.NoError(t, Report(&out, reports, "summary", Style{Width: 80, Height: test.height}))
+			require.Equal(t, test.environments, strings.Count(out.String(), " is error: "), out.String())
+			require.Equal(t, test.lines, strings.Count(out.String(), "\n"), out.String())
+			require.Equal(t, test.count, strings.Count(out.String(), counted), out.String())
+			require.Equal(t, test.sections, strings.Count(out.String(), "Certificate\n"), out.String())
+		})
+	}
+	require.Equal(t, "staging is error", Verdict(StatusReport{Environments: []EnvironmentReport{report}}, Style{}))
 }

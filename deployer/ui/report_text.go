@@ -8,26 +8,67 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func (d *document) heading(title string) { d.add("", "\n"+d.style.bold(title)) }
 
-// writeSummary writes the key figures: one line a component, then certificates and load balancers.
+// writeSummary writes the key figures: the status and a line for each component that is not healthy, then a line for each healthy one,
+// certificates and load balancers. Where the terminal is not high enough, healthy components are only counted, and then the sections
+// left out.
 func writeSummary(w io.Writer, r EnvironmentReport, style Style) error {
-	d := &document{style: style}
-	d.statusLine("", r)
+	head := &document{style: style}
+	head.statusLine("", r)
 	if r.Failure != nil {
-		d.failure(*r.Failure)
-		return d.writeTo(w)
+		head.failure(*r.Failure)
+		return head.writeTo(w)
 	}
-	d.add("", "")
-	for _, g := range groupByComponent(r.Services) {
-		d.addf(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.Component, g.summaryLine(style))
+	groups := bySeverity(groupByComponent(r.Services))
+	healthy := list.Filter(groups, group.healthy)
+	head.add("", "")
+	head.groups(groups[:len(groups)-len(healthy)])
+	components, count, sections := &document{style: style}, &document{style: style}, &document{style: style}
+	components.groups(healthy)
+	if len(healthy) > 0 {
+		count.addf("  ", "%s healthy; --format verbose lists all", text.Plural(len(healthy), "component is", "components are"))
 	}
-	d.certificates(r)
-	d.loadBalancers(r, false)
-	d.omitted(r.Omitted)
-	return d.writeTo(w)
+	sections.certificates(r)
+	sections.loadBalancers(r, false)
+	sections.omitted(r.Omitted)
+	shown := []*document{head, components, sections}
+	for _, shorter := range [][]*document{{head, count, sections}, {head, count}} {
+		if style.Height > 0 && countLines(shown) > style.Height {
+			shown = shorter
+		}
+	}
+	for _, d := range shown {
+		if err := d.writeTo(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func countLines(documents []*document) (lines int) {
+	for _, d := range documents {
+		lines += strings.Count(d.String(), "\n")
+	}
+	return lines
+}
+
+// groups appends a line for each component.
+func (d *document) groups(groups []group) {
+	for _, g := range groups {
+		d.addf(strings.Repeat(" ", componentWidth+1), "%-*s %s", componentWidth, g.Component, g.summaryLine(d.style))
+	}
+}
+
+// Verdict returns the status of each environment in one line.
+func Verdict(r StatusReport, style Style) string {
+	return strings.Join(list.Map(r.Environments, func(e EnvironmentReport) string {
+		return e.Environment + " is " + style.statusWord(e.Summary.Status)
+	}), ", ")
 }
 
 // statusLine appends an environment's status and how many findings have which.
@@ -125,7 +166,7 @@ func (d *document) finding(f checks.Finding, margin string) {
 	d.add(hanging, below+"cause:    "+f.Hint.Cause)
 	d.add(hanging, below+"solution: "+f.Hint.Solution)
 	if f.Hint.Command != "" {
-		d.add(hanging, below+"next:     "+d.style.bold(f.Hint.Command))
+		d.addWhole(below + "next:     " + d.style.bold(f.Hint.Command))
 	}
 }
 

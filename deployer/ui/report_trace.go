@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
@@ -31,7 +29,7 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 			failure = text.Snip(text.FirstLine(c.Err.Error()), 80)
 		}
 		after := list.Map(c.After, strconv.Itoa)
-		t.AppendRow(table.Row{
+		t.AppendRow([]any{
 			c.ID, milliseconds(c.Start.Sub(start)), milliseconds(c.Duration()), name(c), c.Component, strings.Join(after, ", "), failure,
 		})
 		total += c.Duration()
@@ -44,7 +42,7 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 	for _, c := range checks.CriticalPath(calls) {
 		names, waited = append(names, name(c)), waited+c.Duration()
 	}
-	d := document{style: Style{Color: style.Color}}
+	d := document{style: Style{Color: style.Color, ASCII: style.ASCII}}
 	d.heading("Calls for " + environment)
 	d.table(t)
 	d.addf("", "%d calls took %s one by one and %s as they ran, up to %d at once",

@@ -138,7 +138,7 @@ func writeYAMLAndSummary(w io.Writer, r EnvironmentReport, style Style) error {
 	if err := writeYAML(w, r, style); err != nil {
 		return err
 	}
-	plain := Style{Width: max(0, style.Width-len("# ")), NoEmoji: style.NoEmoji}
+	plain := Style{Width: max(0, style.Width-len("# ")), ASCII: style.ASCII}
 	var b bytes.Buffer
 	if err := writeSummary(&b, r, plain); err != nil {
 		return err

@@ -6,10 +6,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	pretty "github.com/jedib0t/go-pretty/v6/text"
 
-	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -17,10 +15,10 @@ import (
 type Style struct {
 	// Color allows colors.
 	Color bool
-	// Width is the terminal's width in columns; 0 where the output is not a terminal.
-	Width int
-	// NoEmoji replaces signs such as ✅ by words.
-	NoEmoji bool
+	// Width and Height are the terminal's, in columns and lines; 0 where the output is not a terminal.
+	Width, Height int
+	// ASCII replaces symbols: ✅ by words, … and → by ASCII characters.
+	ASCII bool
 }
 
 func (s Style) colorize(words string, color pretty.Color) string {
@@ -39,33 +37,35 @@ func (s Style) yellow(words string) string    { return s.colorize(words, pretty.
 
 func (s Style) okSign(ok bool) string {
 	if ok {
-		return s.green("✓")
+		return s.green(s.plain("✓"))
 	}
-	return s.red("✗")
+	return s.red(s.plain("✗"))
 }
 
-// newTable returns an empty table without borders, its columns two spaces apart.
-func newTable(header ...any) table.Writer {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	style := t.Style()
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Format.Header = pretty.FormatDefault
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	t.AppendHeader(table.Row(header))
-	return t
+// plain returns words as the terminal can show them.
+func (s Style) plain(words string) string {
+	if s.ASCII {
+		return text.ASCII(words)
+	}
+	return words
 }
 
-// alignRight returns the configuration of columns with numbers.
-func alignRight(columns ...int) []table.ColumnConfig {
-	return list.Map(columns, func(n int) table.ColumnConfig {
-		return table.ColumnConfig{Number: n, Align: pretty.AlignRight, AlignHeader: pretty.AlignRight}
-	})
+// snip truncates a line that is wider than width.
+func (s Style) snip(line string, width int) string {
+	line = s.plain(line)
+	if s.ASCII && text.Width(line) > width {
+		width -= len("..") // the mark takes three columns instead of one
+	}
+	return s.plain(text.Snip(line, width))
 }
 
-// wrapped returns the configuration of a column that breaks lines at a width.
-func wrapped(column, width int) table.ColumnConfig {
-	return table.ColumnConfig{Number: column, WidthMax: width, WidthMaxEnforcer: pretty.WrapSoft}
+// snipMiddle removes the middle of a line that is wider than width.
+func (s Style) snipMiddle(line string, width int) string {
+	line = s.plain(line)
+	if s.ASCII && text.Width(line) > width {
+		width -= len("..")
+	}
+	return s.plain(text.SnipMiddle(line, width))
 }
 
 // A document collects lines of text, which are written at once.
@@ -76,8 +76,12 @@ type document struct {
 
 // add appends a line. What is wider than the terminal continues on the next line, after indent.
 func (d *document) add(indent, line string) {
+	line = d.style.plain(line)
 	d.WriteString(text.Wrap(strings.TrimRight(line, " "), d.style.Width, indent) + "\n")
 }
+
+// addWhole appends lines that the terminal wraps, so that a command in them can be copied whole.
+func (d *document) addWhole(lines string) { d.WriteString(d.style.plain(lines) + "\n") }
 
 func (d *document) addf(indent, format string, args ...any) {
 	d.add(indent, fmt.Sprintf(format, args...))
@@ -86,13 +90,13 @@ func (d *document) addf(indent, format string, args ...any) {
 // changes appends changes. Their lines are fitted into the terminal's width already, but for what has to be copied whole.
 func (d *document) changes(changes []change) {
 	for _, c := range changes {
-		d.WriteString(strings.Join(c.lines(d.style), "\n") + "\n")
+		d.WriteString(d.style.plain(strings.Join(c.lines(d.style), "\n")) + "\n")
 	}
 }
 
-func (d *document) table(t table.Writer) {
-	for line := range strings.Lines(t.Render()) {
-		d.WriteString(strings.TrimRight(line, " \n") + "\n")
+func (d *document) table(t *grid) {
+	for _, line := range t.render(d.style) {
+		d.WriteString(line + "\n")
 	}
 }
 

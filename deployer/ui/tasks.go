@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/text"
@@ -27,6 +25,9 @@ type TaskList struct {
 
 // taskTableWidth is the least width of a terminal in which the table of tasks fits.
 const taskTableWidth = 80
+
+// taskTagWidth is how much of a tag the table of tasks shows.
+const taskTagWidth = 16
 
 // Tasks shows the tasks of an environment. Below a task that stopped are when it did, and why.
 func Tasks(w io.Writer, shown TaskList, format string, style Style) error {
@@ -48,13 +49,12 @@ func (d *document) tasks(shown TaskList) {
 	t := newTable("task", "service", "rev", "image", "digest", "age", "state")
 	for _, task := range shown.Tasks {
 		_, revision, _ := strings.Cut(task.Revision, ":")
-		t.AppendRow(table.Row{
-			shortTask(task.ID), task.Service, revision, text.Snip(cmp.Or(task.Image.Tag, "-"), tagWidth),
+		t.AppendRow([]any{
+			shortTask(task.ID), task.Service, revision, text.Snip(cmp.Or(task.Image.Tag, "-"), taskTagWidth),
 			shortDigits(task.Image.Digest), taskAge(shown.Timestamp.Sub(task.Created)), d.style.taskState(task),
 		})
 	}
-	lines := strings.Split(t.Render(), "\n")
-	for i, line := range lines {
+	for i, line := range t.render(Style{ASCII: d.style.ASCII}) {
 		d.WriteString(strings.TrimRight(line, " ") + "\n")
 		if i > 0 {
 			d.stopOf(shown.Tasks[i-1], shown.Timestamp, "          ")

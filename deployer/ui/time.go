@@ -88,6 +88,14 @@ func formatTime(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
 }
 
+// formatMinute returns a time of a list, to the minute in UTC; "" for the zero time.
+func formatMinute(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04") + " UTC"
+}
+
 // Age returns how long ago something was.
 func Age(d time.Duration) string {
 	switch {

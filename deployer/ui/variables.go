@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -94,22 +92,14 @@ func (d *document) container(c checks.Container) {
 		d.add("", "no variables\n")
 		return
 	}
-	names, sources, states := len("variable"), len("source"), len("state")
-	for _, v := range c.Variables {
-		names, sources, states = max(names, len(v.Name)), max(sources, len(sourceText(v))), max(states, len(v.State))
-	}
-	// In a pipe, and in the other formats, values are whole.
-	room := 0
-	if d.style.Width > 0 {
-		room = max(11, d.style.Width-names-sources-states-len("needed")-4*2)
-	}
 	t := newTable("variable", "value", "source", "needed", "state")
+	t.SetColumnConfigs([]column{{number: 2, fit: snipMiddles, min: 11}})
 	for _, v := range c.Variables {
 		needed := ""
 		if v.Required {
 			needed = "yes"
 		}
-		t.AppendRow(table.Row{v.Name, text.SnipMiddle(text.PrintableLine(v.Value.String()), room), sourceText(v), needed, d.style.variableState(v)})
+		t.AppendRow([]any{v.Name, text.PrintableLine(v.Value.String()), sourceText(v), needed, d.style.variableState(v)})
 	}
 	d.table(t)
 	for _, u := range c.Unused {
@@ -181,23 +171,16 @@ func (d *document) comparedContainer(c checks.ComparedContainer, compared checks
 	results := map[checks.ComparisonResult]string{
 		checks.OnlyHere: "only " + compared.Environment, checks.OnlyThere: "only " + compared.Other,
 	}
-	room := 0
-	if d.style.Width > 0 {
-		longest := 0
-		for _, v := range c.Variables {
-			longest = max(longest, len(v.Name))
-		}
-		room = max(9, (d.style.Width-longest-len("only ")-max(len(compared.Environment), len(compared.Other), len("different")-5)-3*2)/2)
-	}
-	fit := func(v *checks.Value) string {
+	shown := func(v *checks.Value) string {
 		if v == nil {
 			return ""
 		}
-		return text.SnipMiddle(text.PrintableLine(v.String()), room)
+		return text.PrintableLine(v.String())
 	}
 	t := newTable("variable", compared.Environment, compared.Other, "result")
+	t.SetColumnConfigs([]column{{number: 2, fit: snipMiddles, min: 9}, {number: 3, fit: snipMiddles, min: 9}})
 	for _, v := range c.Variables {
-		t.AppendRow(table.Row{v.Name, fit(v.Here), fit(v.There), cmp.Or(results[v.Result], string(v.Result))})
+		t.AppendRow([]any{v.Name, shown(v.Here), shown(v.There), cmp.Or(results[v.Result], string(v.Result))})
 	}
 	d.table(t)
 	d.add("", "")
