@@ -50,6 +50,7 @@ func (l *locker) withLock(ctx context.Context, t *target.Target, action string, 
 	t.Held = held
 	defer func() { t.Held, t.Keeper = nil, nil }()
 	defer ignoreSIGPIPE()()
+	defer l.terminal.setChanging(l.terminal.setChanging(true))
 	left := false
 	err = held.Run(ctx, func(ctx context.Context) (err error) {
 		if t.Keeper, err = l.startKeeper(ctx, t, held, lose); err != nil {

@@ -114,7 +114,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
 		checker.extraCheck = d.openStack
 	}
-	if checker.waits = d.request.Wait || d.waitsForCrashed; checker.waits {
+	if checker.waits = d.request.Wait; d.request.Wait || d.waitsForCrashed {
 		// The migrate phase waits for a running migration.
 		checker.warnOnly = append(slices.Clone(checker.warnOnly), Migration)
 	}

@@ -67,7 +67,7 @@ type preflight struct {
 	migrationOnly bool
 	// warnOnly are checks whose problems only warn.
 	warnOnly []string
-	// waits reports that the deployment waits for what is in progress, so that hints do not advise --wait.
+	// waits reports that the deployment waits for whatever is in progress, so that hints do not advise --wait.
 	waits bool
 	// changesNetwork reports that the deployment applies the file's description of the network; migrates and rollsOut that it has these
 	// phases.
