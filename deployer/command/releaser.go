@@ -45,7 +45,7 @@ func (r releaser) run(ctx context.Context, t *target.Target, env *environment.En
 	open func(context.Context) (release.Infrastructure, error), request release.Request) (history.Deployment, error) {
 	if t.Simulated != nil {
 		// Phases are timed by the machine's clock, and what AWS would take by the account's.
-		r.terminal.log(fmt.Sprintf("simulated account (--local): a second is %d seconds of AWS's time, in which waits and time limits are counted",
+		r.terminal.log(fmt.Sprintf("simulated account (--local): a second is %d seconds of AWS's time, in which time limits are counted",
 			local.DefaultSpeed))
 	}
 	progress := r.terminal.progress()
