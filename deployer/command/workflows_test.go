@@ -166,7 +166,6 @@ func (r *runner) steps(t *testing.T, j job) {
 	}
 }
 
-
 var making = regexp.MustCompile(`\bmake [^\n]+`)
 
 func (r *runner) step(t *testing.T, j job, s step) {
