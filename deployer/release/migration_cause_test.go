@@ -33,6 +33,30 @@ func TestMigrationHint(t *testing.T) {
 			1, false, "the schema is not empty and has no history of migrations"},
 		{"an earlier failure", "Error: P3009\n\nmigrate found failed migrations in the target database, new migrations will not be applied.", 1, false,
 			"an earlier migration failed and blocks this one"},
+		{"a schema of another version", "Error: Prisma schema validation - (get-config wasm)\nError code: P1012\nerror: The datasource property `url` is no longer supported " +
+			"in schema files.", 1, false, "the image's Prisma schema is not valid"},
+		{"a variable is missing", "Error: Prisma schema validation - (get-config wasm)\nError code: P1012\nerror: Environment variable not found: DIRECT_DATABASE_URL.\n" +
+			"  -->  schema.prisma:4", 1, false, "the migration's container has no variable DIRECT_DATABASE_URL, which the image's Prisma schema requires"},
+		{"a variable is missing, in Prisma's configuration", "Failed to load config file \"/app\" as a TypeScript/JavaScript module. Error: PrismaConfigEnvError: " +
+			"Missing required environment variable: DATABASE_URL", 1, false, "the migration's container has no variable DATABASE_URL"},
+		{"a variable is empty", "Error: Prisma schema validation\nError code: P1012\nerror: Error validating datasource `db`: You must provide a nonempty URL. The environment " +
+			"variable `DATABASE_URL` resolved to an empty string.", 1, false, "the connection string is not valid"},
+		{"another protocol", "Error: P1012\n\nerror: Error validating datasource `db`: the URL must start with the protocol `postgresql://` or `postgres://`.", 1, false,
+			"the connection string is not valid"},
+		{"no OpenSSL", "prisma:warn Prisma failed to detect the libssl/openssl version to use, and may not work as expected.\nError: Could not parse schema engine " +
+			"response: SyntaxError: Unexpected token E in JSON at position 0", 1, false, "the image has no OpenSSL library"},
+		{"no URL in Prisma's configuration", "Error: The datasource.url property is required in your Prisma config file when using prisma migrate deploy.", 1, false,
+			"the image's Prisma schema is not valid"},
+		{"TLS", "Error: P1011: Error opening a TLS connection: certificate verify failed", 1, false, "the connection to the database could not be encrypted"},
+		{"closed", "Error: P1017: Server has closed the connection.", 1, false, "the database closed the connection"},
+		{"resolved already", "Error: P3008\n\nThe migration `1_x` is already recorded as applied in the database.", 1, false, "the migration is already recorded as applied"},
+		{"another provider", "Error: P3019\n\nThe datasource provider `postgresql` specified in your schema does not match the one specified in the migration_lock.toml, `sqlite`.",
+			1, false, "the image's migrations were created for another database"},
+		{"no connection left", "Error: Schema engine error:\nFATAL: sorry, too many clients already", 1, false, "the database has no free connection"},
+		{"reserved connections", "Error: P1001: Can't reach database server\nFATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute", 1, false,
+			"the database has no free connection"},
+		{"connections of a role", "Error: Schema engine error:\nFATAL: too many connections for role \"balancer\"", 1, false, "the database has no free connection"},
+		{"closed in the middle", "Applying migration `1_x`\nError: P1017: Server has closed the connection.", 1, true, ""},
 		{"the entrypoint without secrets", "entrypoint: Secrets Manager did not respond", 75, false, "the secrets could not be fetched"},
 		{"no such command", "sh: prisma: not found", 127, false, "the image has no such command"},
 		{"no migrations in the image", "Error: P3015", 1, false, "the image lacks the file of a migration"},
