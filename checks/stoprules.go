@@ -65,6 +65,16 @@ var (
 	attaching = []string{"unexpected ec2 error", "create network interface"}
 )
 
+// unexpectedAnswer and its hint are of a registry that answers, but not as a registry does.
+const unexpectedAnswer = "the registry does not answer as it should"
+
+var unexpectedAnswerHint = Hint{
+	Cause: "the registry reports an error of its own, or something else answers with a page instead of JSON: a proxy, or the " +
+		"storage of the layers where a VPC endpoint's policy denies them",
+	Solution: "nothing to do: ECS tries again; if it persists, see the health of ECR and what is between the private subnets and " +
+		"the registry",
+}
+
 // stopRules lists the causes, the more specific first: of those that match, the first wins.
 var stopRules = []stopRule{
 	{
@@ -145,6 +155,16 @@ var stopRules = []stopRule{
 		},
 	},
 	{
+		kind: StopImagePull, source: sourceUnpack, permanent: true,
+		within:  pulling,
+		phrases: []string{"unsupported media type"},
+		message: "the image has a format that ECS does not run",
+		hint: Hint{
+			Cause:    "what the tag or digest names is no image, often the attestation that buildx adds to one",
+			Solution: "build with `docker buildx build --provenance=false --platform linux/amd64`, push it, and deploy it",
+		},
+	},
+	{
 		kind: StopCertificate, source: sourceX509, permanent: true,
 		within:  contacting,
 		phrases: []string{"x509: ", "signed by unknown authority", "certificate has expired"},
@@ -170,17 +190,19 @@ var stopRules = []stopRule{
 	{
 		kind: StopImagePull, source: docPull,
 		within:  pulling,
+		phrases: []string{"unexpected media type text/"},
+		message: unexpectedAnswer,
+		hint:    unexpectedAnswerHint,
+	},
+	{
+		kind: StopImagePull, source: docPull,
+		within:  pulling,
 		without: unpacking,
 		phrases: slices.Concat(serverErrors, []string{
 			"unexpected eof", "invalid character", "end of json input", "json: cannot unmarshal", "error parsing http",
 		}),
-		message: "the registry does not answer as it should",
-		hint: Hint{
-			Cause: "the registry reports an error of its own, or something else answers with a page instead of JSON: a proxy, or the " +
-				"storage of the layers where a VPC endpoint's policy denies them",
-			Solution: "nothing to do: ECS tries again; if it persists, see the health of ECR and what is between the private " +
-				"subnets and the registry",
-		},
+		message: unexpectedAnswer,
+		hint:    unexpectedAnswerHint,
 	},
 	{
 		kind: StopInitialization, source: docSecret,
@@ -396,6 +418,7 @@ var stopRules = []stopRule{
 	{
 		kind: StopCommand, source: docStopped, permanent: true,
 		within:  starting,
+		without: []string{"error mounting", "mounting \""},
 		phrases: []string{"executable file not found", "no such file or directory", "permission denied"},
 		message: "the container's command cannot be started",
 		hint: Hint{
@@ -478,6 +501,15 @@ var generalStopRules = []stopRule{
 		hint: Hint{
 			Cause:    "AWS was slow to attach it",
 			Solution: "nothing to do: ECS tries again",
+		},
+	},
+	{
+		kind: StopInitialization, source: docInit,
+		phrases: []string{"failed to initialize logging driver", "failed to validate logger args"},
+		message: "the logs of the container cannot be set up",
+		hint: Hint{
+			Cause:    "ECS's reason does not name the cause, or is truncated",
+			Solution: "check the log group, the execution role's permission to write to it, and the route to CloudWatch Logs",
 		},
 	},
 	{

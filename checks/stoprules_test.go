@@ -102,6 +102,9 @@ var documentedReasons = []struct {
 	{"CannotPullContainerError: filesystem layer verification failed for digest sha256:1", StopImagePull, false},
 	{"CannotPullContainerError: failed to register layer: re-exec error: exit status 1: hcsshim::ImportLayer failed in Win32: The system cannot find the file specified.",
 		StopImagePull, false},
+	// aws/aws-cdk#30680, containerd/nerdctl#3264, docker/for-mac#7658.
+	{"CannotPullContainerError: unsupported media type application/vnd.in-toto+json", StopImagePull, true},
+	{"CannotPullContainerError: failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:1: not found", StopImagePull, false},
 	{"CannotPullContainerError: Error response from daemon: no matching manifest for linux/amd64 in the manifest list entries", StopPlatform, true},
 	{"CannotPullContainerError: image operating system \"windows\" cannot be used on this platform", StopPlatform, true},
 	{pullRetried + "docker.io/x/y:1: no match for platform in manifest sha256:1: not found", StopPlatform, true},
@@ -185,6 +188,11 @@ var documentedReasons = []struct {
 	{startTask + "fork/exec /usr/bin/runc: cannot allocate memory: unknown", StopOutOfMemory, false},
 	{"CannotStartContainerError: ResourceInitializationError: unable to create new container: mount callback failed on /tmp/containerd-mount916692511: " +
 		"open /tmp/containerd-mount916692511/etc/passwd: no such file or directory", StopCommand, true},
+	// aws/amazon-ecs-agent#712, #951, splunk/splunk-connect-for-kubernetes#423.
+	{startTask + "OCI runtime create failed: runc create failed: unable to start container process: error during container init: error mounting \"/var/x\" to rootfs at " +
+		"\"/x\": no such file or directory: unknown", StopCommand, false},
+	{"CannotStartContainerError: ResourceInitializationError: failed to initialize logging driver: failed to get fluentd log driver arguments: logging driver specified of " +
+		"container x, but no log configuration specified", StopInitialization, false},
 	{"CannotStartContainerError: Error response from daemon: unable to find user bun: no matching entries in passwd file", StopCommand, true},
 	{"CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: OCI runtime create failed: container_linux.go:370: starting " +
 		"container process caused: exec: \"/opt/bin/run.sh\": stat /opt/bin/run.sh: no such file or directory", StopCommand, true},
@@ -367,8 +375,12 @@ func TestStopRulesNameWhatFailed(t *testing.T) {
 		fromASM + "InternalServiceError: An error occurred on the server side.":                                      "an AWS service that prepares the task reports an error of its own",
 		"CannotPullContainerError: failed to register layer: open /x: permission denied":                             "a layer of the image cannot be unpacked",
 		"CannotPullContainerError: error parsing HTTP 403 response body: invalid character '<'":                      "the registry does not answer as it should",
-		"Timeout waiting for EphemeralStorage provisioning to complete.":                                             "the task's ephemeral storage was not ready in time",
-		"Timeout waiting for network interface provisioning to complete.":                                            "the task's network interface was not ready in time",
+		"CannotPullContainerError: unsupported media type application/vnd.in-toto+json":                              "the image has a format that ECS does not run",
+		"CannotPullContainerError: failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:1: not found": "the registry " +
+			"does not answer as it should",
+		"ResourceInitializationError: failed to validate logger args: an unknown failure": "the logs of the container cannot be set up",
+		"Timeout waiting for EphemeralStorage provisioning to complete.":                  "the task's ephemeral storage was not ready in time",
+		"Timeout waiting for network interface provisioning to complete.":                 "the task's network interface was not ready in time",
 		createENI + "SomethingNew": "ECS cannot create the task's network interface",
 		"CannotStartContainerError: unable to find user bun: no matching entries in passwd file": "the image has no such user",
 		startTask + "context deadline exceeded: unknown":                                         "the container cannot be started",
