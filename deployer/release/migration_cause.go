@@ -27,6 +27,8 @@ type migrationCause struct {
 // Source: https://github.com/prisma/prisma/issues/8038
 // Source: https://github.com/prisma/orm/issues/7120
 // Source: https://github.com/prisma/orm/issues/25817
+// Source: https://github.com/prisma/orm/issues/6282
+// Source: https://github.com/umami-software/umami/issues/2886
 var migrationCauses = []migrationCause{
 	{regexp.MustCompile(`(?i)remaining connection slots are reserved|too many (clients already|(database )?connections)|\bP2037\b`),
 		"the database has no free connection: close those that are not needed, or lower database.connections in the environment's " +
@@ -64,6 +66,12 @@ var migrationCauses = []migrationCause{
 		"as for a database that was not created by migrations"},
 	{regexp.MustCompile(`\bP3015\b`), "the image lacks the file of a migration that is in its directory: build the image with the directory `prisma/migrations`, and deploy it"},
 	{regexp.MustCompile(`\bP3009\b`), "an earlier migration failed and blocks this one: correct what it left, mark it resolved (`prisma migrate resolve`), then run the same command again"},
+	{regexp.MustCompile(`permission denied for (table|relation|schema|database)|must be owner of`),
+		"the user in DATABASE_URL may not change the schema: grant it the rights that the log names, or set a DATABASE_URL of the " +
+			"owner (`deployer secrets set DATABASE_URL --env ENV`)"},
+	{regexp.MustCompile(`Can't write to \S+@prisma/engines`),
+		"the image has no schema engine of Prisma, and its user may not download one: copy `node_modules/@prisma/engines` from the " +
+			"build stage, then build and deploy the image"},
 	// Prisma warns of it also where it continues.
 	{regexp.MustCompile(`(?i)Could not parse schema engine response|loading shared library libssl|failed to detect the libssl`),
 		"the image has no OpenSSL library that Prisma can use: install openssl in the image, then build and deploy it"},

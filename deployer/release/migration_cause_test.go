@@ -45,6 +45,10 @@ func TestMigrationHint(t *testing.T) {
 			"the connection string is not valid"},
 		{"no OpenSSL", "prisma:warn Prisma failed to detect the libssl/openssl version to use, and may not work as expected.\nError: Could not parse schema engine " +
 			"response: SyntaxError: Unexpected token E in JSON at position 0", 1, false, "the image has no OpenSSL library"},
+		{"no engine", "Error: Can't write to /app/node_modules/@prisma/engines please make sure you install \"prisma\" with the right permissions.", 1, false,
+			"the image has no schema engine of Prisma"},
+		{"no right", "Error: Database error: Error querying the database: db error: ERROR: permission denied for table _prisma_migrations", 1, false,
+			"the user in DATABASE_URL may not change the schema"},
 		{"no URL in Prisma's configuration", "Error: The datasource.url property is required in your Prisma config file when using prisma migrate deploy.", 1, false,
 			"the image's Prisma schema is not valid"},
 		{"TLS", "Error: P1011: Error opening a TLS connection: certificate verify failed", 1, false, "the connection to the database could not be encrypted"},
