@@ -23,7 +23,7 @@ const (
 	// StopExpected is an intended stop: a new deployment, scaling in, a user's request.
 	StopExpected  StopKind = "Expected"
 	StopImagePull StopKind = "ImagePull"
-	// StopPlatform is an image that is built for another CPU architecture.
+	// StopPlatform is an image that is built for another CPU architecture or operating system.
 	StopPlatform StopKind = "Platform"
 	// StopDisk is ephemeral storage that is full.
 	StopDisk StopKind = "Disk"
@@ -37,14 +37,16 @@ const (
 	// StopThrottled is AWS throttling what starts a task.
 	StopThrottled StopKind = "Throttled"
 	// StopNoRoute is a subnet from which AWS's services are unreachable.
-	StopNoRoute     StopKind = "NoRoute"
+	StopNoRoute StopKind = "NoRoute"
+	// StopCertificate is a registry, or an endpoint of AWS, whose certificate is not trusted.
+	StopCertificate StopKind = "Certificate"
 	StopLogGroup    StopKind = "LogGroup"
 	StopOutOfMemory StopKind = "OutOfMemory"
 	StopCapacity    StopKind = "Capacity"
 	// StopQuota is a quota of the account that is exhausted.
 	StopQuota     StopKind = "Quota"
 	StopNoAddress StopKind = "NoAddress"
-	// StopNetwork is a network interface that was not ready in time.
+	// StopNetwork is a network interface that could not be created, or was not ready in time.
 	StopNetwork StopKind = "Network"
 	// StopHealthCheck is a task that ECS replaced because it was not healthy.
 	StopHealthCheck StopKind = "HealthCheck"
@@ -109,13 +111,23 @@ var exitMeanings = map[int]struct {
 		Cause: "the file has no execute permission, or is for another CPU architecture", Solution: "correct the image"}},
 	127: {"the command was not found", Hint{
 		Cause: "the image has no such command", Solution: "correct the service's command in the environment's file, or the image"}},
+	132: {"illegal instruction", Hint{
+		Cause:    "a program of the image needs instructions that the machine's CPU lacks, as Bun does on a CPU without AVX2",
+		Solution: "use the baseline build of Bun (bun-linux-x64-baseline) in the image, or build native modules for a generic CPU"}},
 	134: {"aborted", Hint{
 		Cause: "the application aborted, often because its heap is too small", Solution: "check its last log lines", Command: "logs"}},
+	135: {"bus error", Hint{
+		Cause:    "a native module crashed, or a file that was mapped into memory was truncated or did not fit into shared memory",
+		Solution: "check what changed in the image, and whether the application uses /dev/shm"}},
 	137: {"killed", Hint{
 		Cause: "out of memory, or it did not exit in time after SIGTERM", Solution: "check its memory usage, and that it exits on SIGTERM"}},
 	139: {"segmentation fault", Hint{Cause: "a native module crashed", Solution: "check what changed in the image"}},
 	143: {"terminated by SIGTERM", Hint{
 		Cause: "ECS asked it to stop", Solution: "nothing to do if a deployment was in progress"}},
+	255: {"the container's command failed", Hint{
+		Cause:    "the application exited with -1, or the image's entrypoint could not run it",
+		Solution: "check its last log lines; without any, check that the image is built for the platform of the tasks",
+		Command:  "logs"}},
 }
 
 // StopCause returns why a task stopped, from what DescribeTasks returns about it. The container that ended the task decides, whatever the order
@@ -219,10 +231,20 @@ func launchCause(event string) Stop {
 	}}
 }
 
+const (
+	// exitOfSignal is what is added to the number of the signal that ended a process.
+	exitOfSignal = 128
+	// maxSignal is the highest number of a signal on Linux.
+	maxSignal = 64
+)
+
 func exitMeaning(code int) (message string, hint Hint) {
 	known, ok := exitMeanings[code]
 	if !ok {
 		known = exitMeanings[1]
+		if signal := code - exitOfSignal; signal > 0 && signal <= maxSignal {
+			known.meaning, known.hint.Cause = fmt.Sprintf("ended by signal %d", signal), "the application crashed, or was sent the signal"
+		}
 	}
 	return fmt.Sprintf("exit code %d (%s)", code, known.meaning), known.hint
 }

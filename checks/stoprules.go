@@ -13,6 +13,8 @@ type stopRule struct {
 	kind StopKind
 	// within are the parts of which one must occur; without any, the rule applies to all texts.
 	within []string
+	// without are the parts of which none may occur.
+	without []string
 	// phrases are what identifies the cause, in lower case. ECS truncates long texts, so that a text can end within one.
 	phrases []string
 	// permanent reports that another attempt cannot succeed until something is changed.
@@ -30,17 +32,48 @@ const (
 	docInit    = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html"
 	docEvents  = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html"
 	docTrust   = "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency"
+	docSecret  = "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html"
+	docEC2     = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"
 	agentASM   = "https://github.com/aws/amazon-ecs-agent/blob/master/agent/asm/asm.go"
+	sourceX509 = "https://github.com/golang/go/blob/master/src/crypto/x509/verify.go"
+	// sourceUnpack and sourceUser are containerd's code, which Fargate runs.
+	sourceUnpack = "https://github.com/containerd/containerd/blob/main/pkg/rootfs/apply.go"
+	sourceUser   = "https://github.com/containerd/containerd/blob/main/pkg/oci/spec_opts.go"
 )
 
 // The parts that a rule may require.
 var (
 	pulling = []string{
 		"cannotpull", "pull image", "image pull", "can't pull the image", "cannot pull the image", "image manifest",
+		"failed to fetch oauth token", "failed to fetch anonymous token",
 	}
-	preparing  = []string{"resourceinitializationerror", "unable to pull secrets", "unable to retrieve secret", "registry authentication"}
+	// unpacking lists what the container runtime writes about a layer that it has downloaded: the registry was reached, and had it.
+	unpacking = []string{
+		"failed to extract layer", "failed to register layer", "failed to unpack image", "extraction snapshot",
+		"error processing tar file", "layer verification failed", "failed size validation", "unexpected commit digest", "wrong diff id",
+	}
+	preparing = []string{"resourceinitializationerror", "unable to pull secrets", "unable to retrieve secret", "registry authentication"}
+	// reading lists what ECS writes about the value of a secret, which it parses where the task definition refers to a key.
+	reading    = []string{"secret from asm", "secrets from asm", "secrets manager", "asm fetching"}
+	logging    = []string{"logger", "logging driver", "log group", "log stream", "cloudwatch", "createlogstream"}
 	contacting = slices.Concat(pulling, preparing, []string{"the task cannot ", "the task can't "})
+	// starting lists what the container runtime writes where it creates a container, whose timeouts are not the network's.
+	starting = []string{
+		"cannotstartcontainer", "cannotcreatecontainer", "containerruntime", "runtime task", "runtime create", "container process",
+	}
+	// attaching lists what ECS writes where EC2 rejects the network interface of a task.
+	attaching = []string{"unexpected ec2 error", "create network interface"}
 )
+
+// unexpectedAnswer and its hint are of a registry that answers, but not as a registry does.
+const unexpectedAnswer = "the registry does not answer as it should"
+
+var unexpectedAnswerHint = Hint{
+	Cause: "the registry reports an error of its own, or something else answers with a page instead of JSON: a proxy, or the " +
+		"storage of the layers where a VPC endpoint's policy denies them",
+	Solution: "nothing to do: ECS tries again; if it persists, see the health of ECR and what is between the private subnets and " +
+		"the registry",
+}
 
 // stopRules lists the causes, the more specific first: of those that match, the first wins.
 var stopRules = []stopRule{
@@ -56,7 +89,9 @@ var stopRules = []stopRule{
 	},
 	{
 		kind: StopInvalidSecret, source: agentASM, permanent: true,
-		phrases: []string{"invalid character", "end of json input", "json: cannot unmarshal", "is not a json object"},
+		within:  reading,
+		without: slices.Concat(pulling, []string{"serializationerror", "deserialization failed", "response body"}),
+		phrases: []string{"invalid character", "end of json input", "json: cannot unmarshal", "unable to unmarshal secret value", "is not a json object"},
 		message: "the secret is not valid JSON",
 		hint: Hint{
 			Cause: "ECS reads a key of the secret, and cannot parse the secret as a JSON object; a byte order mark at its " +
@@ -67,8 +102,10 @@ var stopRules = []stopRule{
 	},
 	{
 		kind: StopMissingSecret, source: docInit, permanent: true,
-		within:  []string{"secret"},
-		phrases: []string{"resourcenotfoundexception", "can't find the specified secret", "marked for deletion"},
+		within: []string{"secret"},
+		phrases: []string{
+			"resourcenotfoundexception", "can't find the specified secret", "check that the secret arn is correct", "marked for deletion",
+		},
 		message: "the secret does not exist",
 		hint: Hint{
 			Cause:    "the task definition refers to a secret that was deleted or never created, or that has no value",
@@ -107,16 +144,41 @@ var stopRules = []stopRule{
 	},
 	{
 		kind: StopPlatform, source: docPull, permanent: true,
-		phrases: []string{"does not contain descriptor matching platform", "exec format error"},
-		message: "the image is not built for the CPU architecture of the tasks",
+		phrases: []string{
+			"does not contain descriptor matching platform", "no matching manifest for", "no match for platform",
+			"cannot be used on this platform", "does not match the specified platform", "exec format error",
+		},
+		message: "the image is not built for the platform of the tasks",
 		hint: Hint{
-			Cause:    "the image was built on another architecture, such as arm64 on a Mac",
+			Cause:    "the image was built for another CPU architecture, such as arm64 on a Mac, or another operating system",
 			Solution: "build it with `docker buildx build --platform linux/amd64`, push it, and deploy it",
+		},
+	},
+	{
+		kind: StopImagePull, source: sourceUnpack, permanent: true,
+		within:  pulling,
+		phrases: []string{"unsupported media type"},
+		message: "the image has a format that ECS does not run",
+		hint: Hint{
+			Cause:    "what the tag or digest names is no image, often the attestation that buildx adds to one",
+			Solution: "build with `docker buildx build --provenance=false --platform linux/amd64`, push it, and deploy it",
+		},
+	},
+	{
+		kind: StopCertificate, source: sourceX509, permanent: true,
+		within:  contacting,
+		phrases: []string{"x509: ", "signed by unknown authority", "certificate has expired"},
+		message: "the certificate of the registry, or of AWS's endpoint, is not trusted",
+		hint: Hint{
+			Cause: "the certificate has expired or is of a private authority, or a proxy or firewall between the subnet and it " +
+				"answers with its own",
+			Solution: "let the private subnets reach AWS and the registry without interception, or correct the registry's certificate",
 		},
 	},
 	{
 		kind: StopNoRoute, source: docInit,
 		within:  contacting,
+		without: slices.Concat(starting, unpacking),
 		phrases: unreachable,
 		message: "the task cannot reach AWS from its subnet",
 		hint: Hint{
@@ -127,21 +189,39 @@ var stopRules = []stopRule{
 	},
 	{
 		kind: StopImagePull, source: docPull,
-		within: pulling,
-		phrases: []string{
-			"500 internal server error", "502 bad gateway", "503 service unavailable", "504 gateway time", "unexpected eof",
-			"serverexception",
-		},
-		message: "the registry does not answer",
+		within:  pulling,
+		phrases: []string{"unexpected media type text/"},
+		message: unexpectedAnswer,
+		hint:    unexpectedAnswerHint,
+	},
+	{
+		kind: StopImagePull, source: docPull,
+		within:  pulling,
+		without: unpacking,
+		phrases: slices.Concat(serverErrors, []string{
+			"unexpected eof", "invalid character", "end of json input", "json: cannot unmarshal", "error parsing http",
+		}),
+		message: unexpectedAnswer,
+		hint:    unexpectedAnswerHint,
+	},
+	{
+		kind: StopInitialization, source: docSecret,
+		within:  preparing,
+		without: starting,
+		phrases: serverErrors,
+		message: "an AWS service that prepares the task reports an error of its own",
 		hint: Hint{
-			Cause:    "the registry reports an error of its own",
-			Solution: "nothing to do: ECS tries again; see the health of ECR if it persists",
+			Cause:    "Secrets Manager, ECR or CloudWatch Logs has a failure",
+			Solution: "nothing to do: ECS tries again; see AWS's health dashboard if it persists",
 		},
 	},
 	{
 		kind: StopImagePull, source: docPull, permanent: true,
 		within:  pulling,
-		phrases: append([]string{"pull access denied", "check that the role has the permissions"}, denied...),
+		without: unpacking,
+		phrases: slices.Concat(denied, []string{
+			"pull access denied", "access to the resource is denied", "authentication required", "check that the role has the permissions",
+		}),
 		message: "the image cannot be pulled, the registry refuses it",
 		hint: Hint{
 			Cause:    "the execution role, or the registry's policy, does not allow the pull",
@@ -149,9 +229,33 @@ var stopRules = []stopRule{
 		},
 	},
 	{
+		kind: StopAccessDenied, source: docSecret, permanent: true,
+		within: preparing,
+		phrases: []string{
+			"decryptionfailure", "can't decrypt", "access to kms is not allowed", "kms.disabledexception", "kmsinvalidstate",
+			"kms.notfoundexception", "customer master key", "kms:decrypt",
+		},
+		message: "the KMS key of the secret cannot be used",
+		hint: Hint{
+			Cause:    "the key is disabled or scheduled for deletion, or does not allow the execution role to decrypt",
+			Solution: "enable the key, or allow the execution role kms:Decrypt in the key's policy, then deploy again",
+		},
+	},
+	{
+		kind: StopAccessDenied, source: docInit, permanent: true,
+		within:  logging,
+		phrases: denied,
+		message: "the execution role may not write logs",
+		hint: Hint{
+			Cause:    "the execution role lacks logs:CreateLogStream or logs:PutLogEvents for the service's log group",
+			Solution: "compare the execution role's policies with the infra program's",
+		},
+	},
+	{
 		kind: StopAccessDenied, source: docInit, permanent: true,
 		within:  preparing,
-		phrases: append([]string{"check that the role has the permissions", "kms.disabledexception"}, denied...),
+		without: attaching,
+		phrases: append([]string{"check that the role has the permissions"}, denied...),
 		message: "the execution role may not fetch what the task needs",
 		hint: Hint{
 			Cause:    "the execution role lacks a permission for the image, the secret or its key",
@@ -171,9 +275,11 @@ var stopRules = []stopRule{
 	},
 	{
 		kind: StopImagePull, source: docPull, permanent: true,
-		within: pulling,
+		within:  pulling,
+		without: unpacking,
 		phrases: []string{
 			"not found", "does not exist", "manifest unknown", "name unknown", "no such image", "imagenotfound",
+			"check whether the image exists",
 		},
 		message: "the image cannot be pulled",
 		hint: Hint{
@@ -184,7 +290,7 @@ var stopRules = []stopRule{
 	},
 	{
 		kind: StopLogGroup, source: docInit, permanent: true,
-		within:  []string{"logger", "log group", "cloudwatch", "createlogstream"},
+		within:  logging,
 		phrases: []string{"does not exist", "resourcenotfound", "not found"},
 		message: "the log group does not exist",
 		hint: Hint{
@@ -194,7 +300,7 @@ var stopRules = []stopRule{
 	},
 	{
 		kind: StopOutOfMemory, source: docStopped,
-		phrases: []string{"outofmemory", "out of memory", "memory usage"},
+		phrases: []string{"outofmemory", "out of memory", "memory usage", "oom-killed", "oomkilled", "cannot allocate memory"},
 		message: "the container ran out of memory",
 		hint: Hint{
 			Cause:    "the application uses more memory than its task has",
@@ -211,6 +317,17 @@ var stopRules = []stopRule{
 		},
 	},
 	{
+		kind: StopQuota, source: docEvents,
+		phrases: []string{
+			"account is currently blocked", "account is currently being verified", "account has been blocked", "pendingverification",
+		},
+		message: "AWS does not let the account run tasks",
+		hint: Hint{
+			Cause:    "AWS verifies a new account, or has blocked it",
+			Solution: "wait some hours where AWS verifies the account; otherwise ask AWS Support",
+		},
+	},
+	{
 		kind: StopNoAddress, source: docStopped,
 		phrases: []string{
 			"insufficientfreeaddresses", "networkinterfacelimitexceeded", "resource:eni", "no free address",
@@ -221,6 +338,26 @@ var stopRules = []stopRule{
 			Cause: "the private subnets have no address left, or the account no network interface",
 			Solution: "stop what is not needed there, request a higher quota of network interfaces, or give the VPC larger " +
 				"subnets",
+		},
+	},
+	{
+		kind: StopNetwork, source: docEC2, permanent: true,
+		within:  attaching,
+		phrases: []string{"invalidsubnetid.notfound", "invalidsecuritygroupid.notfound", "invalidgroup.notfound"},
+		message: "the service's subnet or security group does not exist",
+		hint: Hint{
+			Cause:    "it was deleted outside the deployer",
+			Solution: "run a full deployment with --refresh, which recreates it",
+		},
+	},
+	{
+		kind: StopAccessDenied, source: docEC2, permanent: true,
+		within:  attaching,
+		phrases: append([]string{"unauthorizedoperation", "authfailure"}, denied...),
+		message: "ECS may not create the task's network interface",
+		hint: Hint{
+			Cause:    "a policy of the organization denies it, or the role AWSServiceRoleForECS is not what AWS created",
+			Solution: "allow ec2:CreateNetworkInterface to that role in the organization's policies, then deploy again",
 		},
 	},
 	{
@@ -266,7 +403,22 @@ var stopRules = []stopRule{
 		},
 	},
 	{
+		kind: StopCommand, source: sourceUser, permanent: true,
+		within: starting,
+		phrases: []string{
+			"unable to find user", "unable to find group", "no matching entries in passwd", "etc/passwd: no such file",
+			"etc/group: no such file",
+		},
+		message: "the image has no such user",
+		hint: Hint{
+			Cause:    "the image's USER is a name, and the image has no entry for it in /etc/passwd or /etc/group",
+			Solution: "create the user in the image, or set USER to a number",
+		},
+	},
+	{
 		kind: StopCommand, source: docStopped, permanent: true,
+		within:  starting,
+		without: []string{"error mounting", "mounting \""},
 		phrases: []string{"executable file not found", "no such file or directory", "permission denied"},
 		message: "the container's command cannot be started",
 		hint: Hint{
@@ -305,6 +457,16 @@ var stopRules = []stopRule{
 // generalStopRules lists rules that are tried where no other matches: they recognise what ECS was about to do, not what failed.
 var generalStopRules = []stopRule{
 	{
+		kind: StopImagePull, source: sourceUnpack,
+		within:  pulling,
+		phrases: unpacking,
+		message: "a layer of the image cannot be unpacked",
+		hint: Hint{
+			Cause:    "the layer was damaged on its way or in the registry, or the machine failed to store it",
+			Solution: "nothing to do: ECS tries again; if it persists, build and push the image again, then deploy it",
+		},
+	},
+	{
 		kind: StopImagePull, source: docPull,
 		phrases: pulling,
 		message: "the image cannot be pulled",
@@ -315,14 +477,39 @@ var generalStopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNetwork, source: docStopped,
-		phrases: []string{
-			"network interface", "netplugin failed", "failed to configure eni", "ephemeralstorage provisioning",
+		kind: StopInitialization, source: docStopped,
+		phrases: []string{"ephemeralstorage provisioning"},
+		message: "the task's ephemeral storage was not ready in time",
+		hint: Hint{
+			Cause:    "AWS was slow to prepare it",
+			Solution: "nothing to do: ECS tries again",
 		},
+	},
+	{
+		kind: StopNetwork, source: docStopped,
+		phrases: attaching,
+		message: "ECS cannot create the task's network interface",
+		hint: Hint{
+			Cause:    "EC2 rejects it; ECS's reason has EC2's error, unless it is truncated",
+			Solution: "nothing to do if EC2's error is temporary: ECS tries again; otherwise correct what it names",
+		},
+	},
+	{
+		kind: StopNetwork, source: docStopped,
+		phrases: []string{"network interface", "netplugin failed", "failed to configure eni"},
 		message: "the task's network interface was not ready in time",
 		hint: Hint{
 			Cause:    "AWS was slow to attach it",
 			Solution: "nothing to do: ECS tries again",
+		},
+	},
+	{
+		kind: StopInitialization, source: docInit,
+		phrases: []string{"failed to initialize logging driver", "failed to validate logger args"},
+		message: "the logs of the container cannot be set up",
+		hint: Hint{
+			Cause:    "ECS's reason does not name the cause, or is truncated",
+			Solution: "check the log group, the execution role's permission to write to it, and the route to CloudWatch Logs",
 		},
 	},
 	{
@@ -358,13 +545,20 @@ var (
 	}
 	denied = []string{
 		"accessdenied", "access denied", "not authorized", "403 forbidden", "401 unauthorized", "no basic auth credentials",
-		"authorization failed",
+		"insufficient_scope",
 	}
 	unreachable = []string{
 		"i/o timeout", "deadline exceeded", "context deadline exceeded", "connection timed out", "connection refused",
 		"connection reset", "no such host", "request canceled", "requestcanceled", "request context canceled",
 		"context canceled", "send request failed", "to do request", "net/http", "tls handshake timeout",
 		"network is unreachable", "client.timeout exceeded", "signal: killed", "a connection issue between",
+		"no route to host", "server misbehaving", "temporary failure in name resolution", "broken pipe", ": eof",
+		"could not reach any registry endpoint", "check your network configuration", "use of closed network connection",
+	}
+	serverErrors = []string{
+		"500 internal server error", "502 bad gateway", "503 service unavailable", "504 gateway time", "serverexception",
+		"internalserviceerror", "internalservererror", "internalfailure", "serviceunavailable", "status code: 500", "status code: 503",
+		"statuscode: 500", "statuscode: 503",
 	}
 )
 
@@ -398,7 +592,8 @@ func matchStop(texts []string) (stopRule, bool) {
 }
 
 func (r stopRule) matches(text string, contains func(text, phrase string) bool) bool {
-	return (len(r.within) == 0 || slices.ContainsFunc(r.within, func(part string) bool { return strings.Contains(text, part) })) &&
+	occurs := func(part string) bool { return strings.Contains(text, part) }
+	return (len(r.within) == 0 || slices.ContainsFunc(r.within, occurs)) && !slices.ContainsFunc(r.without, occurs) &&
 		slices.ContainsFunc(r.phrases, func(phrase string) bool { return contains(text, phrase) })
 }
 

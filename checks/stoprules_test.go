@@ -16,6 +16,9 @@ const (
 	noSecrets   = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
 	fromASM     = noSecrets + "unable to retrieve secret from asm: service call has been retried 1 time(s): "
 	secretARN   = "arn:aws:secretsmanager:us-east-1:123456789012:secret:balancer-dev-config-AbCdEf"
+	fromLogger  = "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: "
+	startTask   = "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: failed to create shim task: "
+	createENI   = "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet 'subnet-1': "
 	badKey      = "invalid character 'ï' looking for beginning of value"
 )
 
@@ -64,6 +67,49 @@ var documentedReasons = []struct {
 	{"CannotPullContainerError: pull command failed: panic: runtime error: invalid memory address or nil pointer dereference", StopImagePull, false},
 	{"CannotPullContainerError: error pulling image configuration: error parsing HTTP 404 response body", StopImagePull, false},
 	{"CannotPullContainerError: manifest unknown: Requested image not found", StopImagePull, true},
+	// What answers in place of the registry is no secret. Sources: docker/hub-feedback#2082, moby/moby#32814,
+	// aws/amazon-ecs-agent#385, #719, #932, aws-samples/dify-self-hosted-on-aws#29, docker-archive-public/docker.kitematic#2057.
+	{"CannotPullContainerError: Error response from daemon: error parsing HTTP 403 response body: invalid character '<' looking for beginning of value: \"<?xml",
+		StopImagePull, false},
+	{"CannotPullContainerError: Error response from daemon: error parsing HTTP 429 response body: invalid character 'T' looking for beginning of value: \"Too Many Requests",
+		StopImagePull, false},
+	{pullRetried + "docker.io/x/y:1: failed to authorize: failed to fetch oauth token: unexpected end of JSON input", StopImagePull, false},
+	{"failed to fetch oauth token: unexpected end of JSON input", StopImagePull, false},
+	{"failed to fetch anonymous token: Get \"https://auth.docker.io/token\": dial tcp: lookup auth.docker.io on 10.0.0.2:53: server misbehaving", StopNoRoute, false},
+	{pullRetried + "docker.io/x/y:1: failed to authorize: failed to fetch oauth token: unexpected status from POST request to https://auth.docker.io/token: 401 Unauthorized",
+		StopImagePull, true},
+	{"CannotPullContainerError: Error response from daemon: denied: requested access to the resource is denied", StopImagePull, true},
+	{"CannotPullContainerError: Error response from daemon: Head \"https://ghcr.io/v2/x/y/manifests/1\": unauthorized: authentication required", StopImagePull, true},
+	{"CannotPullContainerError: Error response from daemon: Get https://registry-1.docker.io/v2/: EOF", StopNoRoute, false},
+	{pullRetried + ourImage + ": failed to do request: Head \"https://x/v2/y\": EOF", StopNoRoute, false},
+	{pullRetried + ourImage + ": dial tcp 10.0.1.5:443: connect: no route to host", StopNoRoute, false},
+	{pullRetried + ourImage + ": dial tcp: lookup 123456789012.dkr.ecr.us-east-1.amazonaws.com on 10.0.0.2:53: server misbehaving", StopNoRoute, false},
+	{"CannotPullContainerError: dial tcp: lookup registry-1.docker.io: Temporary failure in name resolution", StopNoRoute, false},
+	{"CannotPullContainerError: ref pull has been retried 1 time(s): failed to copy: write tcp 10.0.1.5:1->10.0.1.6:443: write: broken pipe", StopNoRoute, false},
+	{"CannotPullContainerError: Could not reach any registry endpoint", StopNoRoute, false},
+	{pullRetried + ourImage + ": failed to do request: Head \"https://x/v2/y\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+		StopCertificate, true},
+	{"CannotPullContainerError: Error response from daemon: Get https://registry-1.docker.io/v2/: x509: certificate is valid for x, not registry-1.docker.io", StopCertificate, true},
+	{"CannotPullContainerError: Get https://x/v2/: x509: certificate has expired or is not yet valid", StopCertificate, true},
+	{"CannotPullContainerError: ref pull has been retried 1 time(s): failed to extract layer sha256:1: open /x: no such file or directory: unknown", StopImagePull, false},
+	{"CannotPullContainerError: failed to register layer: Error processing tar file(exit status 1): open /etc/x: permission denied", StopImagePull, false},
+	{"CannotPullContainerError: failed to register layer: ApplyLayer exit status 1 stdout: stderr: unexpected EOF", StopImagePull, false},
+	{"CannotPullContainerError: failed to register layer: ApplyLayer exit status 1 stdout: stderr: write /x: no space left on device", StopDisk, true},
+	{"CannotPullContainerError: ref pull has been retried 1 time(s): failed to extract layer sha256:1: failed to get reader from content store: content digest sha256:2: not found",
+		StopImagePull, false},
+	{"CannotPullContainerError: ref pull has been retried 1 time(s): failed to unpack image on snapshotter overlayfs: mismatched image rootfs and manifest layers",
+		StopImagePull, false},
+	{"CannotPullContainerError: filesystem layer verification failed for digest sha256:1", StopImagePull, false},
+	{"CannotPullContainerError: failed to register layer: re-exec error: exit status 1: hcsshim::ImportLayer failed in Win32: The system cannot find the file specified.",
+		StopImagePull, false},
+	// aws/aws-cdk#30680, containerd/nerdctl#3264, docker/for-mac#7658.
+	{"CannotPullContainerError: unsupported media type application/vnd.in-toto+json", StopImagePull, true},
+	{"CannotPullContainerError: failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:1: not found", StopImagePull, false},
+	{"CannotPullContainerError: Error response from daemon: no matching manifest for linux/amd64 in the manifest list entries", StopPlatform, true},
+	{"CannotPullContainerError: image operating system \"windows\" cannot be used on this platform", StopPlatform, true},
+	{pullRetried + "docker.io/x/y:1: no match for platform in manifest sha256:1: not found", StopPlatform, true},
+	{"CannotPullContainerError: The task can't pull the image. Check whether the image exists.", StopImagePull, true},
+	{"CannotPullContainerError: The task can't pull the image. Check your network configuration.", StopNoRoute, false},
 	// Secrets and logs. Sources of the users' reports: umotif-public/terraform-aws-ecs-fargate#50, aws/containers-roadmap#1133.
 	{noSecrets + "unable to retrieve secrets from ssm: service call has been retried 5 time(s): RequestCanceled: request context canceled caused by: context deadline exceeded",
 		StopNoRoute, false},
@@ -92,23 +138,65 @@ var documentedReasons = []struct {
 		"ResourceNotFoundException: The specified log group does not exist. : exit status 1", StopLogGroup, true},
 	{"ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: " +
 		"AccessDeniedException: User is not authorized to perform: logs:CreateLogStream", StopAccessDenied, true},
+	{"ResourceInitializationError: The task can't retrieve the secret with ARN '" + secretARN + "' from AWS Secrets Manager. Check that the secret ARN is correct",
+		StopMissingSecret, true},
+	{noSecrets + "unable to get registry auth from asm: asm fetching authorization data: unable to unmarshal secret value, invalid schema", StopInvalidSecret, true},
+	// GiamPy5/terraform-aws-directus#10, external-secrets/kubernetes-external-secrets#627.
+	{fromASM + "failed to fetch secret " + secretARN + " from secrets manager: AccessDeniedException: Access to KMS is not allowed status code: 400", StopAccessDenied, true},
+	{fromASM + "DecryptionFailure: Secrets Manager can't decrypt the protected secret text using the provided KMS key.", StopAccessDenied, true},
+	{noSecrets + "unable to retrieve secrets from ssm: AccessDeniedException: The ciphertext refers to a customer master key that does not exist", StopAccessDenied, true},
+	{fromASM + "InternalServiceError: An error occurred on the server side.", StopInitialization, false},
+	{noSecrets + "unable to retrieve ecr registry auth: ServerException: , status code: 500, request id: 1", StopInitialization, false},
+	{fromASM + "SerializationError: failed decoding JSON RPC response: invalid character '<' looking for beginning of value", StopInitialization, false},
+	{noSecrets + "unable to retrieve ecr registry auth: invalid character '<' looking for beginning of value", StopInitialization, false},
+	{"ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: mounting fs-1:/x failed, reason given by server: " +
+		"No such file or directory", StopInitialization, false},
+	{"CannotCreateVolumeError: unable to copy contents to volume on host: containerd: failed to get image reference: context deadline exceeded", StopInitialization, false},
 	{"ResourceInitializationError: failed to initialize logging driver: an unknown failure", StopInitialization, false},
 	{"ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: b'mount.nfs4: Connection reset by peer'", StopNoRoute, false},
 	{"ResourceInitializationError: failed to download env files: file download command: non empty error stream", StopInitialization, false},
 	// Starting the task.
 	{"ResourceInitializationError: failed to configure ENI: failed to setup regular eni: netplugin failed with no error message", StopNetwork, false},
 	{"Timeout waiting for network interface provisioning to complete.", StopNetwork, false},
-	{"Timeout waiting for EphemeralStorage provisioning to complete.", StopNetwork, false},
+	{"Timeout waiting for EphemeralStorage provisioning to complete.", StopInitialization, false},
 	{"Unexpected EC2 error while attempting to Create Network Interface with public IP assignment enabled in subnet 'subnet-1'", StopNetwork, false},
 	{"Unexpected EC2 error while attempting to Create Network Interface in subnet 'subnet-1': InsufficientFreeAddressesInSubnet", StopNoAddress, false},
 	{"ResourceInitializationError: Unexpected EC2 error while attempting to Create Network Interface in subnet 'subnet-1': NetworkInterfaceLimitExceeded", StopNoAddress, false},
+	{createENI + "InvalidSubnetID.NotFound", StopNetwork, true},
+	{createENI + "InvalidSecurityGroupID.NotFound", StopNetwork, true},
+	{"ResourceInitializationError: " + createENI + "InvalidSubnetID.NotFound", StopNetwork, true},
+	{createENI + "UnauthorizedOperation", StopAccessDenied, true},
+	{createENI + "UnauthorizedOperation: You are not authorized to perform this operation.", StopAccessDenied, true},
+	{createENI + "RequestLimitExceeded", StopThrottled, false},
 	{"RESOURCE:ENI", StopNoAddress, false},
 	{"TaskFailedToStart: RESOURCE:MEMORY", StopCapacity, false},
 	{"TaskFailedToStart: EMPTY CAPACITY PROVIDER", StopCapacity, false},
 	{"Capacity is unavailable at this time. Please try again later or in a different availability zone", StopCapacity, false},
 	{"You've reached the limit on the number of vCPUs you can run concurrently", StopQuota, false},
+	// clowdhaus/eks-reference-architecture#12.
+	{"Your AWS account is currently blocked and thus cannot launch any Fargate tasks", StopQuota, false},
 	{"CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: failed to create shim: OCI runtime create failed: " +
 		"container_linux.go:380: starting container process caused: exec: \"bun\": executable file not found in $PATH: unknown", StopCommand, true},
+	// aws/amazon-ecs-agent#2442, #2954, #3021, #3526, aws-samples/net-modernization#13, moby/moby#41164, #41167.
+	{startTask + "context deadline exceeded: unknown", StopCommand, false},
+	{startTask + "OCI runtime create failed: runc did not terminate successfully: signal: killed: unknown", StopCommand, false},
+	{"ResourceInitializationError: failed to create new container runtime task: failed to create shim task: context canceled", StopCommand, false},
+	{startTask + "OCI runtime create failed: runc create failed: unable to start container process: error during container init: error creating device nodes: mknod " +
+		"/run/containerd/rootfs/dev/null: errno 524: unknown", StopCommand, false},
+	{"CannotStartContainerError: Error response from daemon: OCI runtime create failed: container_linux.go:380: starting container process caused: container init was " +
+		"OOM-killed (memory limit too low?): unknown", StopOutOfMemory, false},
+	{startTask + "fork/exec /usr/bin/runc: cannot allocate memory: unknown", StopOutOfMemory, false},
+	{"CannotStartContainerError: ResourceInitializationError: unable to create new container: mount callback failed on /tmp/containerd-mount916692511: " +
+		"open /tmp/containerd-mount916692511/etc/passwd: no such file or directory", StopCommand, true},
+	// aws/amazon-ecs-agent#712, #951, splunk/splunk-connect-for-kubernetes#423.
+	{startTask + "OCI runtime create failed: runc create failed: unable to start container process: error during container init: error mounting \"/var/x\" to rootfs at " +
+		"\"/x\": no such file or directory: unknown", StopCommand, false},
+	{"CannotStartContainerError: ResourceInitializationError: failed to initialize logging driver: failed to get fluentd log driver arguments: logging driver specified of " +
+		"container x, but no log configuration specified", StopInitialization, false},
+	{"CannotStartContainerError: Error response from daemon: unable to find user bun: no matching entries in passwd file", StopCommand, true},
+	{"CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: OCI runtime create failed: container_linux.go:370: starting " +
+		"container process caused: exec: \"/opt/bin/run.sh\": stat /opt/bin/run.sh: no such file or directory", StopCommand, true},
+	{startTask + "OCI runtime create failed: runc create failed: unable to start container process: exec: \"./start.sh\": permission denied: unknown", StopCommand, true},
 	{"CannotStartContainerError: failed to get container status: an unknown failure", StopCommand, false},
 	{"CannotCreateContainerError: API error (500): an unknown failure", StopCommand, false},
 	{"CannotInspectContainerError: an unknown failure", StopInfrastructure, false},
@@ -132,6 +220,14 @@ var documentedReasons = []struct {
 // uncertain lists the kinds that a truncated reason may have in place of its own: nothing follows from them.
 var uncertain = []StopKind{StopOther, StopInitialization, StopImagePull, StopNetwork, StopCommand}
 
+// uncertainFor returns the kinds that a truncated reason of a kind may have. Before the text names the certificate, only a request failed.
+func uncertainFor(kind StopKind) []StopKind {
+	if kind == StopCertificate {
+		return append(slices.Clone(uncertain), StopNoRoute)
+	}
+	return uncertain
+}
+
 func TestStopRulesClassifyWhatAWSDocuments(t *testing.T) {
 	for _, test := range documentedReasons {
 		t.Run(test.reason, func(t *testing.T) {
@@ -147,7 +243,7 @@ func TestStopRulesClassifyWhatAWSDocuments(t *testing.T) {
 					text := test.reason[:n] + end
 					cut := StopCause(stopped(ecstypes.TaskStopCodeTaskFailedToStart, text, -1, ""))
 					if cut.Kind != test.kind {
-						require.Contains(t, uncertain, cut.Kind, text)
+						require.Contains(t, uncertainFor(test.kind), cut.Kind, text)
 						require.False(t, cut.Permanent, text)
 					}
 					require.False(t, cut.Permanent && !test.permanent, text)
@@ -252,6 +348,44 @@ func TestLaunchFailure(t *testing.T) {
 				require.NotEmpty(t, cause.Hint.Solution)
 			}
 		})
+	}
+}
+
+// What is wrong with the network interface is known from the event, too.
+func TestLaunchFailureNamesWhatIsWrongWithTheNetworkInterface(t *testing.T) {
+	for reason, want := range map[string]string{
+		"InvalidSubnetID.NotFound":        "the service's subnet or security group does not exist",
+		"InvalidSecurityGroupID.NotFound": "the service's subnet or security group does not exist",
+		"UnauthorizedOperation":           "ECS may not create the task's network interface",
+		"SomethingNew":                    "ECS cannot create the task's network interface",
+	} {
+		cause, failing := LaunchFailure([]ecstypes.ServiceEvent{{Message: aws.String("(service api) was unable to place a task. Reason: " + createENI + reason + ".")}}, time.Time{})
+		require.True(t, failing)
+		require.Equal(t, want, cause.Message)
+		require.Equal(t, reason != "SomethingNew", cause.Permanent)
+	}
+}
+
+// A message must name what failed: of one kind, several things can.
+func TestStopRulesNameWhatFailed(t *testing.T) {
+	for reason, want := range map[string]string{
+		fromLogger + "AccessDeniedException: User is not authorized to perform: logs:CreateLogStream on resource: x": "the execution role may not write logs",
+		fromASM + "DecryptionFailure: Secrets Manager can't decrypt the secret":                                      "the KMS key of the secret cannot be used",
+		fromASM + "AccessDeniedException: User is not authorized to perform: secretsmanager:GetSecretValue":          "the execution role may not fetch what the task needs",
+		fromASM + "InternalServiceError: An error occurred on the server side.":                                      "an AWS service that prepares the task reports an error of its own",
+		"CannotPullContainerError: failed to register layer: open /x: permission denied":                             "a layer of the image cannot be unpacked",
+		"CannotPullContainerError: error parsing HTTP 403 response body: invalid character '<'":                      "the registry does not answer as it should",
+		"CannotPullContainerError: unsupported media type application/vnd.in-toto+json":                              "the image has a format that ECS does not run",
+		"CannotPullContainerError: failed to unpack image on snapshotter overlayfs: unexpected media type text/html for sha256:1: not found": "the registry " +
+			"does not answer as it should",
+		"ResourceInitializationError: failed to validate logger args: an unknown failure": "the logs of the container cannot be set up",
+		"Timeout waiting for EphemeralStorage provisioning to complete.":                  "the task's ephemeral storage was not ready in time",
+		"Timeout waiting for network interface provisioning to complete.":                 "the task's network interface was not ready in time",
+		createENI + "SomethingNew": "ECS cannot create the task's network interface",
+		"CannotStartContainerError: unable to find user bun: no matching entries in passwd file": "the image has no such user",
+		startTask + "context deadline exceeded: unknown":                                         "the container cannot be started",
+	} {
+		require.Equal(t, want, StopCause(stopped(ecstypes.TaskStopCodeTaskFailedToStart, reason, -1, "")).Message, reason)
 	}
 }
 

@@ -2,7 +2,6 @@ package release
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -19,13 +18,21 @@ const partlyChanged = "the schema may be partly changed: correct the migration o
 type migrationCause struct {
 	// pattern matches its log lines, joined.
 	pattern *regexp.Regexp
-	hint    string
+	// hint may refer to what the pattern captured ($1).
+	hint string
 }
 
 // migrationCauses are the errors of Prisma before it applies the first migration, the more specific first.
 // Source: https://www.prisma.io/docs/orm/reference/error-reference
 // Source: https://github.com/prisma/prisma/issues/8038
+// Source: https://github.com/prisma/orm/issues/7120
+// Source: https://github.com/prisma/orm/issues/25817
+// Source: https://github.com/prisma/orm/issues/6282
+// Source: https://github.com/umami-software/umami/issues/2886
 var migrationCauses = []migrationCause{
+	{regexp.MustCompile(`(?i)remaining connection slots are reserved|too many (clients already|(database )?connections)|\bP2037\b`),
+		"the database has no free connection: close those that are not needed, or lower database.connections in the environment's " +
+			"file, then run the same command again (`deployer status --env ENV --only database` shows how many there are)"},
 	{regexp.MustCompile(`(?s)\bP1002\b.*advisory lock`), "another session holds Prisma's advisory lock: a migration that runs elsewhere, or one whose connection is " +
 		"still open. Find it with `select * from pg_locks where locktype = 'advisory'`, then run the same command again"},
 	{regexp.MustCompile(`\bP100[128]\b`), "the database did not answer in time: check its status (`deployer status --env ENV --only database,security_groups`) and the " +
@@ -33,11 +40,41 @@ var migrationCauses = []migrationCause{
 	{regexp.MustCompile(`\bP1000\b`), "the database rejected user or password: DATABASE_URL in the configuration secret may be outdated " +
 		"(`deployer vars --env ENV --category database`); without it, the password is the one that RDS manages"},
 	{regexp.MustCompile(`\bP10(03|10)\b`), "the database in DATABASE_URL does not exist, or its user may not use it: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
-	{regexp.MustCompile(`\bP101[123]\b`), "the connection string is not valid, or TLS failed: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
+	{regexp.MustCompile(`(?:Environment variable not found|Missing required environment variable): DATABASE_URL\b`),
+		"the migration's container has no variable DATABASE_URL, which the entrypoint builds: let the image's ENTRYPOINT be the " +
+			"entrypoint and deployment.migrations.command not bypass it, or set the variable with " +
+			"`deployer secrets set DATABASE_URL --env ENV`"},
+	{regexp.MustCompile(`(?:Environment variable not found|Missing required environment variable): (\w+)`),
+		"the migration's container has no variable $1, which the image's Prisma schema requires: list it in " +
+			"configuration.required of the environment's file and set it with `deployer secrets set $1 --env ENV`, or build the image " +
+			"with a schema that does not need it"},
+	{regexp.MustCompile(`\bP1013\b|URL must start with the protocol|must provide a nonempty URL`),
+		"the connection string is not valid: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
+	{regexp.MustCompile(`\bP1012\b|datasource\.url property is required`),
+		"the image's Prisma schema is not valid for its version of Prisma: correct what the log names (`prisma validate`), then " +
+			"build and deploy the image"},
+	{regexp.MustCompile(`\bP1011\b`), "the connection to the database could not be encrypted: correct sslmode and certificate in " +
+		"DATABASE_URL (`deployer secrets set DATABASE_URL --env ENV`), or the certificates in the image"},
+	{regexp.MustCompile(`\bP1017\b`), "the database closed the connection: it was restarted, failed over, or is a connection " +
+		"pooler that does not support migrations; check its status (`deployer status --env ENV --only database`), then run the same " +
+		"command again"},
+	{regexp.MustCompile(`\bP3008\b`), "the migration is already recorded as applied: `prisma migrate resolve` has nothing to do; " +
+		"correct deployment.migrations.command in the environment's file if it calls it"},
+	{regexp.MustCompile(`\bP3019\b`), "the image's migrations were created for another database than its schema names: correct " +
+		"the provider in migration_lock.toml or the schema, then build and deploy the image"},
 	{regexp.MustCompile(`\bP3005\b`), "the schema is not empty and has no history of migrations: mark those that it has as applied (`prisma migrate resolve --applied NAME`), " +
 		"as for a database that was not created by migrations"},
 	{regexp.MustCompile(`\bP3015\b`), "the image lacks the file of a migration that is in its directory: build the image with the directory `prisma/migrations`, and deploy it"},
 	{regexp.MustCompile(`\bP3009\b`), "an earlier migration failed and blocks this one: correct what it left, mark it resolved (`prisma migrate resolve`), then run the same command again"},
+	{regexp.MustCompile(`permission denied for (table|relation|schema|database)|must be owner of`),
+		"the user in DATABASE_URL may not change the schema: grant it the rights that the log names, or set a DATABASE_URL of the " +
+			"owner (`deployer secrets set DATABASE_URL --env ENV`)"},
+	{regexp.MustCompile(`Can't write to \S+@prisma/engines`),
+		"the image has no schema engine of Prisma, and its user may not download one: copy `node_modules/@prisma/engines` from the " +
+			"build stage, then build and deploy the image"},
+	// Prisma warns of it also where it continues.
+	{regexp.MustCompile(`(?i)Could not parse schema engine response|loading shared library libssl|failed to detect the libssl`),
+		"the image has no OpenSSL library that Prisma can use: install openssl in the image, then build and deploy it"},
 }
 
 // failedMigration matches the error of a migration that began and failed.
@@ -73,8 +110,10 @@ func migrationHint(env *environment.Environment, exitCode int32, lines []string,
 	if next, known := migrationExits[exitCode]; known {
 		return inEnvironment.Replace(next) + unchanged
 	}
-	if at := slices.IndexFunc(migrationCauses, func(c migrationCause) bool { return c.pattern.MatchString(log) }); at >= 0 {
-		return inEnvironment.Replace(migrationCauses[at].hint) + unchanged
+	for _, cause := range migrationCauses {
+		if match := cause.pattern.FindStringSubmatchIndex(log); match != nil {
+			return inEnvironment.Replace(string(cause.pattern.ExpandString(nil, cause.hint, log, match))) + unchanged
+		}
 	}
 	if strings.TrimSpace(log) == "" {
 		return killed + "no log shows whether a migration began: compare the schema with the migrations before you run the same command again"
