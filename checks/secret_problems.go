@@ -106,7 +106,8 @@ func optionalKeyProblems(key string, values map[string]string, env *environment.
 	}
 	if !env.ReadsVariable(key) && !loader {
 		problems = append(problems, KeyProblem{Key: key, Kind: UnknownKey, Message: "is not known to the application: " +
-			"neither configuration.required nor configuration.optional of " + environment.FileName(env.Stack) + " has it"})
+			"neither configuration.required nor configuration.optional of " + environment.FileName(env.Stack) + " has it",
+			Rejected: values[key] == ""})
 	}
 	return problems
 }
