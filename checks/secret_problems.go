@@ -127,7 +127,8 @@ func valueProblems(key string, values map[string]string, required bool, env *env
 	for _, p := range configuration.Judge(values, []string{key}) {
 		if required || p.Kind != configuration.Empty {
 			return []KeyProblem{{
-				Key: key, Kind: p.Kind, Message: p.Message(), Stops: required && p.Kind.IsFatal(), Rejected: p.Kind != configuration.Padded,
+				Key: key, Kind: p.Kind, Message: p.Message(), Stops: required && p.Kind.IsFatal(),
+				Rejected: p.Kind != configuration.Padded && p.Kind != configuration.Suspected,
 			}}
 		}
 	}

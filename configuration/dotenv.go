@@ -107,7 +107,7 @@ var base64End = regexp.MustCompile(`[A-Za-z0-9+/_-]+$`)
 // isContinuation reports whether an assignment is more likely the end of a Base64 value that was broken over several
 // lines: nothing but = follows the first =, or nothing at all, and the statement above can have its beginning: together both have
 // whole groups of four characters. Such a text must not become a name, since names are printed. It must have small letters, and others
-// or digits, as names rarely have: below a long value that looks random, either; below a short one or none, letters of both cases.
+// or digits, as names rarely have: below a long value of random characters, either; below a short one or none, letters of both cases.
 func (d *dotenvReader) isContinuation(name, value string) bool {
 	if i := commentStart(value); i > 0 {
 		value = value[:i]
