@@ -148,7 +148,7 @@ func (w wire) data() {
 	require.NoError(w.t, err)
 
 	_, err = secretsmanager.NewFromConfig(w.cfg).CreateSecret(ctx, &secretsmanager.CreateSecretInput{
-		Name: aws.String(env.SecretName()), SecretString: aws.String(`{"SUBGRAPH_API_URL":"https://a","SENTRY_DSN":"https://b","NODE_ENV":"c"}`),
+		Name: aws.String(env.SecretName()), SecretString: aws.String(`{"SUBGRAPH_API_URL":"https://a","SENTRY_DSN":"https://k@b/1","NODE_ENV":"c"}`),
 	})
 	require.NoError(w.t, err)
 

@@ -106,7 +106,8 @@ func optionalKeyProblems(key string, values map[string]string, env *environment.
 	}
 	if !env.ReadsVariable(key) && !loader {
 		problems = append(problems, KeyProblem{Key: key, Kind: UnknownKey, Message: "is not known to the application: " +
-			"neither configuration.required nor configuration.optional of " + environment.FileName(env.Stack) + " has it"})
+			"neither configuration.required nor configuration.optional of " + environment.FileName(env.Stack) + " has it",
+			Rejected: values[key] == ""})
 	}
 	return problems
 }
@@ -126,7 +127,8 @@ func valueProblems(key string, values map[string]string, required bool, env *env
 	for _, p := range configuration.Judge(values, []string{key}) {
 		if required || p.Kind != configuration.Empty {
 			return []KeyProblem{{
-				Key: key, Kind: p.Kind, Message: p.Message(), Stops: required && p.Kind.IsFatal(), Rejected: p.Kind != configuration.Padded,
+				Key: key, Kind: p.Kind, Message: p.Message(), Stops: required && p.Kind.IsFatal(),
+				Rejected: p.Kind != configuration.Padded && p.Kind != configuration.Suspected,
 			}}
 		}
 	}

@@ -40,7 +40,7 @@ func fromSecret(keys ...string) func(*ecstypes.ContainerDefinition) {
 // problems of preflight and the variables agree.
 func TestSecretIsJudgedByWhatRuns(t *testing.T) {
 	env := loaded(t, "dev")
-	const complete = `"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"`
+	const complete = `"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://k@x/1","NODE_ENV":"x"`
 	const refers = ", and the task definition v3-backend-development-api:7 refers to it"
 	cdk := fromSecret("DATABASE_URL", "AWS_REGION")
 	old := func(c *ecstypes.ContainerDefinition) {
@@ -102,7 +102,7 @@ func withoutReason(f Finding) Finding {
 // Before the first deployment the file knows what the program is going to set.
 func TestShadowedKeysWithoutServices(t *testing.T) {
 	env := loaded(t, "dev")
-	const complete = `"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"`
+	const complete = `"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://k@x/1","NODE_ENV":"x"`
 	for secret, want := range map[string]verdict{
 		`"AWS_REGION":"us-east-1"`: {Healthy, "KeysPresent", ""},
 		`"AWS_REGION":"eu-west-1"`: {Warning, "SecretKeysShadowed", "AWS_REGION has no effect"},

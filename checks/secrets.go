@@ -132,8 +132,10 @@ func worstReason(problems []KeyProblem, env *environment.Environment) (string, H
 		{"SecretKeysUnset", filled, []configuration.Kind{configuration.Empty, configuration.Placeholder}},
 		{"SecretOfAnotherEnvironment", "it was copied from the other environment's secret", []configuration.Kind{ForeignKey}},
 		{"SecretValuesMalformed", "a value was copied incompletely, or with additional characters", []configuration.Kind{configuration.Malformed}},
+		{"SecretValuesIncomplete", "a value was copied incompletely", []configuration.Kind{configuration.Incomplete}},
 		{"SecretValuesHidden", "a value was copied from a document or a chat", []configuration.Kind{configuration.Hidden}},
 		{"SecretValuesPadded", "a value was copied with additional characters", []configuration.Kind{configuration.Padded}},
+		{"SecretValuesSuspected", "a template's value was not replaced, or the value only looks like one", []configuration.Kind{configuration.Suspected}},
 		{"SecretValuesConverted", "the secret was written with a number or null where ECS expects a string", []configuration.Kind{configuration.Converted}},
 	} {
 		if slices.ContainsFunc(problems, func(p KeyProblem) bool { return slices.Contains(of.kinds, p.Kind) }) {

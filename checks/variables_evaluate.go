@@ -57,7 +57,9 @@ func describeVariables(variables []Variable, selected func(Variable) bool) []str
 	for _, v := range variables {
 		switch {
 		case !selected(v):
-		case slices.Contains([]State{State(configuration.Malformed), State(configuration.Hidden), State(configuration.Converted)}, v.State):
+		case slices.Contains([]State{
+			State(configuration.Malformed), State(configuration.Incomplete), State(configuration.Hidden), State(configuration.Converted),
+		}, v.State):
 			names = append(names, v.Name+" "+configuration.Describe(configuration.Kind(v.State), v.Message))
 		case v.Message != "":
 			names = append(names, fmt.Sprintf("%s (%s)", v.Name, v.Message))

@@ -64,7 +64,7 @@ func referring(valueFrom string) func(*ecstypes.ContainerDefinition) {
 
 func TestResolve(t *testing.T) {
 	env := loaded(t, "dev")
-	const complete = `"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x","NODE_ENV":"hunter2"`
+	const complete = `"SUBGRAPH_API_URL":"https://x/hunter2","SENTRY_DSN":"https://hunter2@x/1","NODE_ENV":"hunter2"`
 	const foreignHost = "v3-backend-production-db.x.us-east-1.rds.amazonaws.com"
 	const foreign = "postgresql://u:hunter2@" + foreignHost + "/b"
 	for name, test := range map[string]struct {
@@ -186,7 +186,7 @@ func TestSecretThatIsNotRead(t *testing.T) {
 func TestRequiredFromOtherSources(t *testing.T) {
 	env := loaded(t, "dev")
 	key := env.SecretKeys()[0]
-	shelf := parseSecretValues(&configSecret{text: `{"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://x","NODE_ENV":"x"}`}, nil, env)
+	shelf := parseSecretValues(&configSecret{text: `{"SUBGRAPH_API_URL":"https://x","SENTRY_DSN":"https://k@x/1","NODE_ENV":"x"}`}, nil, env)
 	for _, valueFrom := range []string{"arn:aws:ssm:us-east-1:1:parameter/x", configARN + ":" + key + ":AWSPREVIOUS:", configARN + ":" + key + "::0-1"} {
 		all, _ := resolve(apiContainer(env, referring(valueFrom)), shelf, env, true)
 		findings := evaluateContainer(Container{Service: "s", Container: "c", Variables: all}, env)
@@ -329,7 +329,7 @@ func TestSecretProblemsOfOtherKeys(t *testing.T) {
 	env := loaded(t, "dev")
 	env.Configuration.Optional = []string{"LOG_LEVEL", "OTHER_URL"}
 	values := map[string]string{
-		"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a",
+		"NODE_ENV": "x", "SENTRY_DSN": "https://a@b/1", "SUBGRAPH_API_URL": "https://a",
 		"LOG_LEVEL": "", "OTHER_URL": "hunter2", "AWS_REGION": "x", "SENTRI_DSN": "x", "FEATURE": "changeme", "OFF_URL": "",
 		"DATABASE_URL": "postgresql://u:hunter2@v3-backend-staging-db.x.us-east-1.rds.amazonaws.com/b",
 	}
@@ -354,7 +354,7 @@ func TestSecretProblemsOfOtherKeys(t *testing.T) {
 		evaluateSecret(&configSecret{text: string(text)}, env, SecretUse{}))
 	delete(values, "OTHER_URL")
 	delete(values, "FEATURE")
-	values["SENTRI_DSN"] = "https://a"
+	values["SENTRI_DSN"] = "https://a@b/1"
 	text, err = json.Marshal(values)
 	require.NoError(t, err)
 	requireVerdict(t, verdict{Warning, "SecretKeysWithoutEffect", "SENTRI_DSN is not known"}, evaluateSecret(&configSecret{text: string(text)}, env, SecretUse{}))
@@ -366,10 +366,10 @@ func TestRemedyOfKey(t *testing.T) {
 	for name, test := range map[string]struct {
 		key, sentry, remedy string
 	}{
-		"a loader's":           {"LD_PRELOAD", "https://a@b", "delete it with `deployer secrets set LD_PRELOAD --env dev --delete`, and set the variable in the image with ENV"},
+		"a loader's":           {"LD_PRELOAD", "https://a@b/1", "delete it with `deployer secrets set LD_PRELOAD --env dev --delete`, and set the variable in the image with ENV"},
 		"one missing as well":  {"NODE_OPTIONS", "", "delete it with `deployer secrets set NODE_OPTIONS --env dev --delete`, and set the variable in the image with ENV"},
-		"without effect":       {"DATABASE_HOST", "https://a@b", "delete it with `deployer secrets set DATABASE_HOST --env dev --delete`, which changes nothing for the containers; Pulumi.dev.yaml has what the program sets"},
-		"not known":            {"UNKNOWN", "https://a@b", "delete it with `deployer secrets set UNKNOWN --env dev --delete`, or list it in configuration.optional of Pulumi.dev.yaml"},
+		"without effect":       {"DATABASE_HOST", "https://a@b/1", "delete it with `deployer secrets set DATABASE_HOST --env dev --delete`, which changes nothing for the containers; Pulumi.dev.yaml has what the program sets"},
+		"not known":            {"UNKNOWN", "https://a@b/1", "delete it with `deployer secrets set UNKNOWN --env dev --delete`, or list it in configuration.optional of Pulumi.dev.yaml"},
 		"required, incomplete": {"SUBGRAPH_API_URL", "https://a@b", "set it with `deployer secrets set SUBGRAPH_API_URL --env dev`; tasks read it when they start"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -398,25 +398,27 @@ func TestSecretStopsWherePreflightDoes(t *testing.T) {
 		key, value string
 		want       Status
 	}{
-		"required, empty":           {"NODE_ENV", "", Error},
-		"required, a placeholder":   {"NODE_ENV", "changeme", Error},
-		"required, no URL":          {"SENTRY_DSN", "hunter2", Error},
-		"required, padded":          {"NODE_ENV", "x ", Warning},
-		"optional, empty":           {"OTHER_URL", "", Healthy},
-		"optional, a placeholder":   {"OTHER_URL", "https://your-host/", Warning},
-		"optional, no URL":          {"OTHER_URL", "hunter2", Warning},
-		"optional, foreign":         {"OTHER_URL", proxy, Error},
-		"not known":                 {"UNKNOWN", "x", Warning},
-		"not known, no URL":         {"UNKNOWN_URL", "hunter2", Warning},
-		"not known, foreign":        {"UNKNOWN", proxy, Error},
-		"without effect":            {"DATABASE_HOST", "changeme", Warning},
-		"for a loader":              {"LD_PRELOAD", "/tmp/x.so", Error},
-		"for a loader, empty":       {"NODE_OPTIONS", "", Error},
-		"DATABASE_URL, empty":       {"DATABASE_URL", "", Healthy},
-		"DATABASE_URL, placeholder": {"DATABASE_URL", "postgresql://u:changeme@h/b", Error},
+		"required, empty":              {"NODE_ENV", "", Error},
+		"required, a placeholder":      {"NODE_ENV", "changeme", Error},
+		"required, no URL":             {"SENTRY_DSN", "hunter2", Error},
+		"required, like a placeholder": {"SUBGRAPH_API_URL", "https://api.example.com/v1/users/{user_id}", Warning},
+		"required, an incomplete DSN":  {"SENTRY_DSN", "https://sentry.io", Warning},
+		"required, padded":             {"NODE_ENV", "x ", Warning},
+		"optional, empty":              {"OTHER_URL", "", Healthy},
+		"optional, a placeholder":      {"OTHER_URL", "https://your-host/", Warning},
+		"optional, no URL":             {"OTHER_URL", "hunter2", Warning},
+		"optional, foreign":            {"OTHER_URL", proxy, Error},
+		"not known":                    {"UNKNOWN", "x", Warning},
+		"not known, no URL":            {"UNKNOWN_URL", "hunter2", Warning},
+		"not known, foreign":           {"UNKNOWN", proxy, Error},
+		"without effect":               {"DATABASE_HOST", "changeme", Warning},
+		"for a loader":                 {"LD_PRELOAD", "/tmp/x.so", Error},
+		"for a loader, empty":          {"NODE_OPTIONS", "", Error},
+		"DATABASE_URL, empty":          {"DATABASE_URL", "", Healthy},
+		"DATABASE_URL, placeholder":    {"DATABASE_URL", "postgresql://u:changeme@h/b", Error},
 	} {
 		t.Run(name, func(t *testing.T) {
-			values := map[string]string{"NODE_ENV": "x", "SENTRY_DSN": "https://a@b", "SUBGRAPH_API_URL": "https://a"}
+			values := map[string]string{"NODE_ENV": "x", "SENTRY_DSN": "https://a@b/1", "SUBGRAPH_API_URL": "https://a"}
 			values[test.key] = test.value
 			problems := SecretProblems(&configuration.Settings{Values: values}, env, SecretUse{})
 			text, err := json.Marshal(values)

@@ -12,8 +12,8 @@
 // Whatever is not accepted is returned as a *problem.Error with every problem of the text, together with the variables
 // that could be read.
 //
-// Validation: Judge returns the variables that are missing, empty, a placeholder, padded or not a URL. DatabaseHost
-// returns the host of a DATABASE_URL.
+// Validation: Judge returns the variables that are missing, empty, a placeholder or similar to one, padded, incomplete or not a URL.
+// DatabaseHost returns the host of a DATABASE_URL.
 //
 // Writing: EncodeSecret returns a configuration secret that ParseSecret reads back.
 //

@@ -1,7 +1,8 @@
 package configuration
 
 import (
-	"encoding/base64"
+	"cmp"
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
@@ -40,10 +41,13 @@ type dotenvReader struct {
 	// next is the index of the next line.
 	next int
 	seen map[string]int
-	// brokenLine is the number of the last line whose value can be continued in the next one by mistake, brokenValue what it has of it.
-	brokenLine  int
-	brokenValue string
-	// certain reports that the next line continues it whenever it can: the line is a fault, or begins a key or certificate.
+	// above is what the next line can continue by mistake: the end of the last statement's value, as far as it can be Base64. The
+	// statement begins in aboveLine.
+	above     string
+	aboveLine int
+	// open reports that the last statement is a value without quotes that ends where its line ends, and has nothing: A=
+	open bool
+	// certain reports that the next line continues the value whenever it can: the last one is a fault, or begins a key or certificate.
 	certain bool
 }
 
@@ -61,12 +65,16 @@ func (d *dotenvReader) readStatement() {
 	name, value, found := strings.Cut(text, "=")
 	if !found {
 		d.addProblem(line, "", "there is no = in this line", "write KEY=value, or # before a comment")
-		d.brokenLine, d.certain = line, true
+		d.follow(line, text, base64End.FindString(text) == text)
 		return
 	}
-	if d.isContinuation(line, name, value) {
-		d.brokenLine, d.certain = line, true
-		d.addProblem(line, "", "looks like a piece of the value in the line above",
+	if d.isContinuation(name, value) {
+		message := "looks like a piece of a value"
+		if d.aboveLine > 0 {
+			message = fmt.Sprintf("looks like a piece of the value in line %d", d.aboveLine)
+		}
+		d.follow(cmp.Or(d.aboveLine, line), name, true)
+		d.addProblem(line, "", message,
 			`put a value of several lines in quotes; write "" for an empty value, and "=" for the value =`)
 		return
 	}
@@ -78,47 +86,57 @@ func (d *dotenvReader) readStatement() {
 	switch {
 	case ambiguous:
 		d.addProblem(line, name, "begins with #, as a comment does", "put the value in quotes, or space before a comment")
+		d.follow(line, "", false)
 	case value != "" && strings.ContainsRune("'\"`", rune(value[0])):
 		d.quoted(line, name, value[0], value[1:])
 	default:
 		d.unquoted(line, name, value)
 	}
-	value = strings.TrimSpace(value)
-	if begins := strings.HasPrefix(value, "-----BEGIN "); begins || value == "" || base64Piece.MatchString(value) {
-		d.brokenLine, d.brokenValue, d.certain = line, value, begins
-	}
 }
 
-// base64Piece matches what a Base64 value can begin with.
-var base64Piece = regexp.MustCompile(`^[A-Za-z0-9+/]+$`)
+// follow records the end of a statement, which the next line may continue, and the line where the value begins.
+func (d *dotenvReader) follow(line int, value string, certain bool) {
+	value = strings.TrimRight(strings.TrimSpace(value), `\`)
+	d.above, d.aboveLine, d.open = base64End.FindString(value), line, false
+	d.certain = certain && d.above != "" || strings.HasPrefix(value, "-----BEGIN ")
+}
+
+// base64End matches the end of a value, as far as it can be Base64, of either alphabet: base64:aHVudGVy.
+var base64End = regexp.MustCompile(`[A-Za-z0-9+/_-]+$`)
 
 // isContinuation reports whether an assignment is more likely the end of a Base64 value that was broken over several
-// lines: nothing but = follows the first =, or nothing at all, and the line above can have its beginning. Such a text must not
-// become a name, since names are printed. Below an empty value, and below a short one, it needs letters of both cases, which names do
-// not have; below a long one, small letters.
-func (d *dotenvReader) isContinuation(line int, name, value string) bool {
-	value = strings.TrimSpace(value)
+// lines: nothing but = follows the first =, or nothing at all, and the statement above can have its beginning: together both have
+// whole groups of four characters. Such a text must not become a name, since names are printed. It must have small letters, and others
+// or digits, as names rarely have: below a long value of random characters, either; below a short one or none, letters of both cases.
+func (d *dotenvReader) isContinuation(name, value string) bool {
+	if i := commentStart(value); i > 0 {
+		value = value[:i]
+	}
+	value, name = strings.TrimSpace(value), strings.TrimSpace(name)
 	if value != "" {
 		return value == "="
 	}
-	if d.brokenLine == 0 || d.brokenLine != line-1 || !isBase64(name+"=") {
+	if base64End.FindString(name) != name || name == "" {
 		return false
 	}
-	small, capital := strings.ToUpper(name) != name, strings.ToLower(name) != name
+	small, capital := hasSmall(name), hasCapital(name)
+	if d.certain {
+		return small || hasDigit(name)
+	}
+	whole := (len(d.above)+len(name)+1)%4 == 0
 	const long = 16
 	switch {
-	case d.certain:
-		return true
-	case d.brokenValue == "":
-		return small && capital
+	case d.open:
+		return whole && small && capital
+	case len(d.above) < long:
+		return whole && small && capital && hasCapital(d.above)
 	}
-	return small && (capital || len(d.brokenValue) >= long) && isBase64(d.brokenValue+name+"=")
+	return whole && small && (capital || hasDigit(name)) && hasSmall(d.above) && hasCapital(d.above) && hasDigit(d.above)
 }
 
-func isBase64(text string) bool {
-	_, err := base64.StdEncoding.DecodeString(text)
-	return err == nil
-}
+func hasSmall(text string) bool   { return strings.ToUpper(text) != text }
+func hasCapital(text string) bool { return strings.ToLower(text) != text }
+func hasDigit(text string) bool   { return strings.ContainsAny(text, "0123456789") }
 
 // unquoted adds a variable whose value has no quotes. With an empty name it only checks the value.
 func (d *dotenvReader) unquoted(line int, name, value string) {
@@ -126,6 +144,8 @@ func (d *dotenvReader) unquoted(line int, name, value string) {
 		value = value[:i]
 	}
 	value = strings.TrimRightFunc(value, unicode.IsSpace)
+	d.follow(line, value, false)
+	d.open = value == ""
 	switch {
 	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) && c != '\t' }):
 		d.addProblem(line, name, "contains a control character", `put it in double quotes, with \n, \r or \t for it`)
@@ -153,13 +173,14 @@ func commentStart(text string) int {
 
 // quoted adds a variable whose value begins with a quote; rest is what follows the quote in its line.
 func (d *dotenvReader) quoted(line int, name string, quote byte, rest string) {
-	from := d.next
+	from, first := d.next, rest
 	var value strings.Builder
 	end := closingQuote(rest, quote)
 	for ; end < 0; end = closingQuote(rest, quote) {
 		if d.next == len(d.lines) {
 			// The following lines are read by themselves, so that their problems are reported, too.
 			d.next = from
+			d.follow(line, first, true)
 			d.addProblem(line, name, "begins with a quote that is never closed", "close it, or use quotes of another kind")
 			return
 		}
@@ -168,6 +189,7 @@ func (d *dotenvReader) quoted(line int, name string, quote byte, rest string) {
 		d.next++
 	}
 	value.WriteString(rest[:end])
+	d.follow(line, "", false)
 	if after := strings.TrimSpace(rest[end+1:]); after != "" && after[0] != '#' {
 		d.addProblem(line, name, "has text after the closing quote", `write \" for a quote in double quotes, or use quotes of another kind`)
 		return
@@ -176,6 +198,7 @@ func (d *dotenvReader) quoted(line int, name string, quote byte, rest string) {
 	if quote == '"' {
 		text, hasReference = unescape(text)
 	}
+	d.follow(line, text, false)
 	switch {
 	case hasReference:
 		d.addProblem(line, name, referenceMessage, referenceRemedy)

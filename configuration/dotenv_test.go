@@ -47,7 +47,8 @@ func TestParseDotenv(t *testing.T) {
 	}
 }
 
-const piece = `looks like a piece of the value in the line above; put a value of several lines in quotes; write "" for an empty value, and "=" for the value =`
+const pieceRemedy = `; put a value of several lines in quotes; write "" for an empty value, and "=" for the value =`
+const piece = `looks like a piece of the value in line 1` + pieceRemedy
 
 // TestSeveralEmptyVariables checks that empty variables in consecutive lines are not taken for a broken value.
 func TestSeveralEmptyVariables(t *testing.T) {
@@ -57,6 +58,15 @@ func TestSeveralEmptyVariables(t *testing.T) {
 	settings, err = ParseDotenv(".env", []byte("A=aHVudGVyMmh1bnRlcjJo\nAPI_KEY=\nDSN=\nB=true\nsecrets=\nC=\"abcd\"\nmyKeyX1=\nD=postgresql://h/b\nmyKeyX2=\n"))
 	require.NoError(t, err)
 	require.Len(t, settings.Names(), 9)
+	for _, text := range []string{
+		"FOO=mainnet1mainnet1\nnetwork=", "FOO=mainnet1mainnet1\nchainId=", "TOKEN=q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6JuG\nnetwork=",
+		"TOKEN=q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6JuG\nDSN=", "TOKEN='q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6JuG'\nOLD_TOKEN=\n", "A=staging\nmyKeyX123=",
+		"A=\"\"\nmyKeyX1=",
+	} {
+		settings, err := ParseDotenv(".env", []byte(text))
+		require.NoError(t, err, text)
+		require.Len(t, settings.Names(), 2, text)
+	}
 }
 
 func TestDotenvProblemsHaveALocation(t *testing.T) {
@@ -79,9 +89,23 @@ func TestDotenvProblemsHaveALocation(t *testing.T) {
 		"small below a long value":  {"A=aHVudGVyMmh1bnRlcjJo\nhunter2=\n", ".env:2: " + piece},
 		"one = below a short value": {"A=QUJD\nHunter2=\n", ".env:2: " + piece},
 		"below several lines": {"A=aHVudGVyMmh1bnRlcjJo\naHVudGVyMmh1bnRlcjJo\nHUNTER2=\n",
-			".env:2: there is no = in this line; write KEY=value, or # before a comment\n.env:3: " + piece},
+			".env:2: there is no = in this line; write KEY=value, or # before a comment\n.env:3: looks like a piece of the value in line 2" + pieceRemedy},
 		"a key without quotes": {"A=-----BEGIN PRIVATE KEY-----\nhunter2=\n-----END PRIVATE KEY-----\n",
 			".env:2: " + piece + "\n.env:3: there is no = in this line; write KEY=value, or # before a comment"},
+		"too short alone":           {"A=q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J\nuGf4QiRz0NtKx=", ".env:2: " + piece},
+		"after a scheme":            {"A=base64:q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J\nuGf4QiRz0NtKx=", ".env:2: " + piece},
+		"after a quote":             {"A='q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J'\nuGf4QiRz0NtKx=", ".env:2: " + piece},
+		"after two lines in quotes": {"A='x\nq7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J'\nuGf4QiRz0NtKx=", ".env:3: " + piece},
+		"after a quote that is not closed": {"A=\"q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J\nuGf4QiRz0NtKx=",
+			".env:1: A begins with a quote that is never closed; close it, or use quotes of another kind\n.env:2: " + piece},
+		"with a comment":      {"A=q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J # c\nuGf4QiRz0NtKx= # d", ".env:2: " + piece},
+		"with a blank line":   {"A=q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J\n\n# c\nuGf4QiRz0NtKx=", ".env:4: " + piece},
+		"with a backslash":    {"A=q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J\\\nuGf4QiRz0NtKx=", ".env:2: " + piece},
+		"Base64 for URLs":     {"A=q7Zp1mXo9kLr3TnVb5WcYd2Ea8Hs6J\nuGf4_iRz0NtKx=", ".env:2: " + piece},
+		"two = and a comment": {"A=QUJD\nhunter2A== # c", ".env:2: " + piece},
+		"nothing above":       {"hunter2A==", ".env:1: looks like a piece of a value" + pieceRemedy},
+		"no piece below one": {"A=QUJD\nhunter2A==\nPASSWORD=\nB=#c\n", ".env:2: " + piece +
+			"\n.env:4: B begins with #, as a comment does; put the value in quotes, or space before a comment"},
 		"with one =":                {"A=\nHunter2=\nhunter2B=c", ".env:2: " + piece},
 		"reference":                 {"A=${hunter2}/b", ".env:1: A refers to another variable, and nothing is expanded here; " + referenceRemedy},
 		"reference in quotes":       {`A="hunter2${B}"`, ".env:1: A refers to another variable, and nothing is expanded here; " + referenceRemedy},

@@ -15,8 +15,12 @@ const (
 	Empty Kind = "empty"
 	// Placeholder values were never replaced: changeme, your-api-key, <dsn>, ${DSN}, TODO.
 	Placeholder Kind = "placeholder"
+	// Suspected values resemble a placeholder, but can be meant as they are: https://host/{user_id}, $HUNTER2.
+	Suspected Kind = "suspected"
 	// Malformed values are not a URL, although the name ends in URL, URI or DSN.
 	Malformed Kind = "malformed"
+	// Incomplete values are a Sentry DSN without its key or its project, with which nothing is reported.
+	Incomplete Kind = "incomplete"
 	// Hidden values contain characters that a reader overlooks: a zero width space, typographic quotes.
 	Hidden Kind = "hidden"
 	// Padded values begin or end with space, often a newline from a file.
@@ -30,6 +34,8 @@ func (k Kind) Predicate() string {
 	switch k {
 	case Placeholder:
 		return "is a placeholder"
+	case Suspected:
+		return "may be a placeholder"
 	case Malformed:
 		return "is not a URL"
 	case Hidden:
@@ -62,7 +68,7 @@ func Describe(kind Kind, detail string) string {
 }
 
 // Judge returns the problems of the variables that keys name, in their order and at most one each: the first that
-// applies of missing, empty, placeholder, malformed, hidden, padded.
+// applies of missing, empty, placeholder, malformed, incomplete, hidden, padded, suspected.
 func Judge(values map[string]string, keys []string) []Problem {
 	var problems []Problem
 	for _, key := range keys {
@@ -90,11 +96,24 @@ func classify(key, value string, ok bool) (kind Kind, detail string) {
 			return Malformed, cmp.Or(hidden, fault)
 		}
 	}
+	if strings.HasSuffix(key, "DSN") {
+		if fault := dsnFault(trimmed); fault != "" {
+			return Incomplete, fault
+		}
+	}
 	switch {
 	case hidden != "":
 		return Hidden, hidden
-	case trimmed != value:
+	case trimmed != value && !isPEM(trimmed, value):
 		return Padded, ""
+	case mayBePlaceholder(value):
+		return Suspected, ""
 	}
 	return "", ""
+}
+
+// isPEM reports whether a value is a key or certificate that ends with its line, as its format has it.
+// Source: https://www.rfc-editor.org/rfc/rfc7468#section-3
+func isPEM(trimmed, value string) bool {
+	return strings.HasPrefix(trimmed, "-----BEGIN ") && strings.HasSuffix(trimmed, "-----") && (value == trimmed+"\n" || value == trimmed+"\r\n")
 }

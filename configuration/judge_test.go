@@ -27,12 +27,31 @@ func TestJudge(t *testing.T) {
 	require.Empty(t, Judge(values, nil))
 }
 
+func TestJudgeOneValue(t *testing.T) {
+	const pem = "-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----"
+	noKey, noProject := "it has no key before the host: https://KEY@HOST/PROJECT", "it has no project after the host: https://KEY@HOST/PROJECT"
+	for variable, want := range map[[2]string]Problem{
+		{"A_URL", "https://api.example.com/v1/users/{user_id}"}: {Kind: Suspected}, {"A", "$HUNTER2"}: {Kind: Suspected},
+		{"A_URL", "postgresql://app:a***b@db/app"}: {Kind: Suspected}, {"A", "[x-y-pass]"}: {Kind: Suspected},
+		{"SENTRY_DSN", "https://sentry.io"}: {Kind: Incomplete, Detail: noKey}, {"SENTRY_DSN", "https://sentry.io/1"}: {Kind: Incomplete, Detail: noKey},
+		{"SENTRY_DSN", "https://0a1b@sentry.io"}: {Kind: Incomplete, Detail: noProject}, {"SENTRY_DSN", "https://0a1b@sentry.io/?a=b"}: {Kind: Incomplete, Detail: noProject},
+		{"SENTRY_DSN", "https://0a1b@sentry.io/1"}: {}, {"SENTRY_DSN", "https://0a1b@sentry.example.com/path/1"}: {}, {"DSN", "postgresql://u:p@h"}: {},
+		{"SENTRY_URL", "https://sentry.io"}: {},
+		{"A", pem}:                          {}, {"A", pem + "\n"}: {}, {"A", pem + "\r\n"}: {}, {"A", pem + "\n\n"}: {Kind: Padded}, {"A", " " + pem}: {Kind: Padded},
+	} {
+		got := append(Judge(map[string]string{variable[0]: variable[1]}, []string{variable[0]}), Problem{})[0]
+		got.Key = ""
+		require.Equal(t, want, got, variable)
+	}
+}
+
 func TestKinds(t *testing.T) {
 	for kind, want := range map[Kind]struct {
 		text  string
 		stops bool
 	}{
 		Missing: {"is missing", true}, Empty: {"is empty", true}, Malformed: {"is not a URL", true}, Placeholder: {"is a placeholder", true},
+		Suspected: {"may be a placeholder", false}, Incomplete: {"is incomplete", false},
 		Padded: {"is padded with space", false}, Hidden: {"has characters that are easily overlooked", false}, Converted: {"is converted by ECS", false},
 	} {
 		require.Equal(t, want.text, kind.Predicate())

@@ -17,20 +17,27 @@ func TestIsPlaceholder(t *testing.T) {
 			"https://key@sentry.io/your-project", "put-your-api-key-here", "YOUR API KEY", "https://put-your-key-here@sentry.io/1",
 			"https://yourdomain.com", "your-sentry-dsn-here", "your_pool_id_here",
 		},
-		"angle brackets": {"<api-key>", "https://<host>/x", "postgresql://u:p@db/<name>?a=b"},
+		"yours, in paths": {
+			"https://gateway.thegraph.com/api/YOUR_API_KEY/subgraphs/id/C4", "https://eth-mainnet.g.alchemy.com/v2/your-api-key",
+			"https://mainnet.infura.io/v3/YOUR-PROJECT-ID", "https://mainnet.infura.io/v3/your_project_id", "https://x.example.com/v1/YOUR_ACCOUNT/y",
+		},
+		"change this": {
+			"change_this", "changeThis", "CHANGE-THIS", "please_change_this", "change_this_password", "change this", "postgresql://u:change_this@db/app",
+			"API_KEY_HERE", "https://x.example.com/v2/api-key-goes-here",
+		},
+		"angle brackets": {"<<API_KEY>>", "https://x.example.com/<<API_KEY>>/y", "<api-key>", "https://<host>/x", "postgresql://u:p@db/<name>?a=b"},
 		"brackets": {
 			"[api-key]", "[API KEY]", "[object Object]", "https://gateway.thegraph.com/api/[api-key]/subgraphs/id/C4ayEZP2yTXRAB8vSaTrgN4m9anTe9Mdm2ViyiAuV9TV",
 			"https://gateway-arbitrum.network.thegraph.com/api/[API_KEY]/subgraphs/id/C4", "postgresql://postgres:[YOUR-PASSWORD]@db.x.supabase.co:5432/postgres",
-			"https://x.example.com/?key=[token]", "https://[subdomain].example.com/",
+			"https://x.example.com/?key=[token]", "[Filtered]",
 		},
-		"The Graph and URI templates": {"https://gateway.thegraph.com/api/{api-key}/subgraphs/id/C4", "https://mainnet.infura.io/v3/{PROJECT_ID}"},
 		"Sentry": {
 			"https://examplePublicKey@o0.ingest.sentry.io/0", "https://examplePublicKey@o4504.ingest.us.sentry.io/1", "https://0a1b@o0.ingest.us.sentry.io/0",
-			"___PUBLIC_DSN___", "https://__KEY__@sentry.io/1",
+			"___PUBLIC_DSN___", "https://__KEY__@sentry.io/1", "https://PUBLIC_KEY@sentry.io/PROJECT_ID", "https://PUBLIC_KEY:SECRET_KEY@sentry.io/1",
 		},
 		"templates": {
 			"${API_KEY}", "https://${HOST}/x", "${API_KEY:-none}", "${{ secrets.API_KEY }}", "$API_KEY", "$(API_KEY)", "#{API_KEY}#", "{{API_KEY}}",
-			"{{ .Values.apiKey }}", "https://{{host}}/x", "%API_KEY%", "%apiKey%", "https://%API_HOST%/x", "__API_KEY__", "__api_key__", "__DSN__",
+			"{{ .Values.apiKey }}", "https://{{host}}/x", "%API_KEY%", "https://gateway.thegraph.com/api/$API_KEY/subgraphs/id/C4", "https://%API_HOST%/x", "__API_KEY__", "__api_key__", "__DSN__",
 		},
 		"redaction": {
 			"***", "********", "•••••", "[REDACTED]", "<redacted>", "REDACTED", "[Filtered]", "xxxx", "sk-xxxxxxxx", "xoxb-xxxx-xxxx", "postgresql://app:****@db/app",
@@ -39,6 +46,26 @@ func TestIsPlaceholder(t *testing.T) {
 	} {
 		for _, value := range values {
 			require.True(t, IsPlaceholder(value), "%s: %s", kind, value)
+		}
+	}
+}
+
+// TestMayBePlaceholder checks what is a warning: a placeholder, or a template that the application fills in, or a password.
+func TestMayBePlaceholder(t *testing.T) {
+	for kind, values := range map[string][]string{
+		"templates": {
+			"https://api.example.com/v1/users/{user_id}", "https://gateway.thegraph.com/api/{apiKey}/subgraphs/id/C4", "https://mainnet.infura.io/v3/{PROJECT_ID}",
+			"https://gateway.thegraph.com/api/:apiKey/subgraphs/id/C4", "https://gateway.thegraph.com/api/:api_key/x", "https://gateway.thegraph.com/api/{api-key}/x",
+			"https://gateway.thegraph.com/api/API_KEY/subgraphs/id/C4", "https://x.example.com/help/your-first-project", "https://[subdomain].example.com/",
+		},
+		"passwords": {
+			"postgresql://app:a***b@db/app", "$HUNTER2", "P@ss***word", "[x-y-pass]", "postgresql://app:[x-y-pass]@db/app", "postgresql://app:a${b}c@db/app",
+			"a{{b}}c", "%hunter2%", "postgresql://app:a<b>c@db/app",
+		},
+	} {
+		for _, value := range values {
+			require.False(t, IsPlaceholder(value), "%s: %s", kind, value)
+			require.True(t, mayBePlaceholder(value), "%s: %s", kind, value)
 		}
 	}
 }
@@ -77,6 +104,7 @@ func TestIsNoPlaceholder(t *testing.T) {
 	} {
 		for _, value := range values {
 			require.False(t, IsPlaceholder(value), "%s: %s", kind, value)
+			require.False(t, mayBePlaceholder(value), "%s: %s", kind, value)
 		}
 	}
 }

@@ -120,7 +120,7 @@ var problemText = regexp.MustCompile(`^(?:\.env|s)(?::\d+)?: (?:[A-Za-z_][A-Za-z
 	`contains a control character; .*`, `contains a NUL byte, .*`, `is not UTF-8; .*`, `is UTF-16; .*`, `is not a JSON object; .*`,
 	`is an object; .*`, `is a list; .*`, `contains half of a surrogate pair; .*`, `is a string that cannot be read; .*`,
 	`is not JSON from here on; .*`, `is JSON that does not end; .*`, `has something after the JSON object; .*`,
-	`begins with a byte order mark \(U\+FEFF\), .*`, `is a number that is too large for ECS, .*`, `begins with #, as a comment does; .*`, `looks like a piece of the value in the line above; .*`,
+	`begins with a byte order mark \(U\+FEFF\), .*`, `is a number that is too large for ECS, .*`, `begins with #, as a comment does; .*`, `looks like a piece of (?:a value|the value in line \d+); .*`,
 }, "|") + `)$`)
 
 // requireProblems checks that an error has problems whose texts are the reader's own, without a part of a value.

@@ -94,6 +94,22 @@ func misplacedAt(delimiter rune, rest string) bool {
 	return strings.Contains(rest, "@")
 }
 
+// dsnFault returns what a DSN of Sentry lacks, or "". DSNs of other schemes are databases'.
+// Source: https://docs.sentry.io/concepts/key-terms/dsn-explainer/
+func dsnFault(value string) string {
+	p, ok := splitURL(value)
+	path, _, _ := strings.Cut(p.rest, "?")
+	switch {
+	case !ok || p.scheme != "https" && p.scheme != "http":
+		return ""
+	case p.user == "" || strings.HasPrefix(p.user, ":"):
+		return "it has no key before the host: https://KEY@HOST/PROJECT"
+	case p.delimiter != '/' || strings.Trim(path, "/") == "":
+		return "it has no project after the host: https://KEY@HOST/PROJECT"
+	}
+	return ""
+}
+
 // parameter matches the beginning of parameters.
 var parameter = regexp.MustCompile(`^[A-Za-z_]+=`)
 

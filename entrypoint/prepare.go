@@ -72,9 +72,22 @@ func (l launcher) prepare(ctx context.Context) (*prepared, error) {
 	if err := l.validate(all, settings); err != nil {
 		return nil, err
 	}
-	p.environment, p.origins = all.list(l.environment), all.origins
+	p.environment, p.origins = all.list(l.environment), l.printable(all, settings)
 	l.log(all.summary(settings))
 	return p, nil
+}
+
+// printable returns the sources of the variables by name. A name of a file that has no value and is not required can be a piece of a
+// value, such as the last line of Base64 with its =: its line replaces it.
+func (l launcher) printable(all mergedVariables, settings *configuration.Settings) map[string]string {
+	origins := map[string]string{}
+	for name, origin := range all.origins {
+		if line := settings.Lines[name]; line > 0 && settings.Values[name] == "" && !slices.Contains(l.required, name) {
+			name = fmt.Sprintf("(empty, in line %d)", line)
+		}
+		origins[name] = origin
+	}
+	return origins
 }
 
 // collect returns the variables, and the DATABASE_URL that was built.

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 )
@@ -90,11 +89,6 @@ func evaluate(response *http.Response, body *Body) *Problem {
 		return &Problem{BodyNotHealthy, fmt.Sprintf("HTTP 200, but the database is %q", body.Database), databaseHint}
 	}
 	return nil
-}
-
-// isHealthy reports whether a field is healthy or missing.
-func isHealthy(word string) bool {
-	return word == "" || slices.Contains(healthyValues, strings.ToLower(word))
 }
 
 func statusMessage(code int, body *Body) string {

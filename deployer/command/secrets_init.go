@@ -66,7 +66,7 @@ func (o secretsInitOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		keys, lost := strings.Join(values.Names(), ", "), before.without(values)
+		keys, lost := printableNames(env, values), before.without(values)
 		if o.dryRun {
 			o.terminal.printf("%s would be %s with %s%s; %s\n", env.SecretName(), before.done(), keys, listed("; it would lose ", lost), dryRunNote)
 			return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // standardInput names the source of values that come from standard input.
@@ -42,6 +43,10 @@ func (t *terminal) checkValues(
 	var rejected []string
 	for _, p := range checks.SecretProblems(values, env, use) {
 		text := values.Location(p.Key) + ": " + p.String()
+		if p.Kind == checks.UnknownKey && mayBePiece(env, values, p.Key) {
+			text = values.Location(p.Key) + ": a name without a value, which the application does not know, can be a piece of the value above it: " +
+				"remove the line, or list the name in configuration.optional of " + environment.FileName(env.Stack)
+		}
 		switch {
 		case keys != nil && !slices.Contains(keys, p.Key):
 		case p.Rejected && !force:
@@ -53,7 +58,25 @@ func (t *terminal) checkValues(
 	if len(rejected) == 0 {
 		return nil
 	}
-	return hint.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(rejected, "\n  ")), "correct these values; --force writes them anyway")
+	return hint.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(rejected, "\n  ")), "correct these values; --force writes them anyway, but a required key that is "+
+		"empty, a placeholder or not a URL, and another environment's database, stop the next `deployer up`")
+}
+
+// mayBePiece reports whether a name in a file can be a piece of a value, such as the last line of Base64 with its =, so that it must not
+// be printed: it has no value, and is not known to the application.
+func mayBePiece(env *environment.Environment, values *configuration.Settings, name string) bool {
+	value, given := values.Values[name]
+	return given && value == "" && values.Lines[name] > 0 && !env.ReadsVariable(name) && !configuration.ChangesLoader(name)
+}
+
+// printableNames returns the names of variables, and the line instead of a name that may be a piece of a value.
+func printableNames(env *environment.Environment, values *configuration.Settings) string {
+	return strings.Join(list.Map(values.Names(), func(name string) string {
+		if mayBePiece(env, values, name) {
+			return fmt.Sprintf("the name in line %d", values.Lines[name])
+		}
+		return name
+	}), ", ")
 }
 
 // readUse returns what the running task definitions refer to, with which the values of the secret are compared. Where they cannot be
