@@ -140,9 +140,9 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 			Solution: "check what the alarm measures, and the logs of that time", Command: command(env, "logs"),
 		}},
 		{n.missing, "missing", "AlarmsMissing", "missing, so that no one is notified: ",
-			deployHint(env, "they were deleted outside the deployer, or "+environment.FileName(env.Stack)+" was changed and not deployed")},
+			deployHint(env, "they were deleted outside the deployer"+undeployedFile(env))},
 		{n.noAction, "without_action", "NoAlarmActions", "without the action that notifies the topic: ",
-			driftHint(env, "their actions were removed or disabled")},
+			differsHint(env, "their actions were removed or disabled")},
 		{n.noData, "without_data", "WithoutData", "without data: ", Hint{
 			Cause:    "the monitored resource sends no metrics: it is not running, or was replaced under another name",
 			Solution: "check that it exists, then run a full deployment", Command: command(env, "drift"),

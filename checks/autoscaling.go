@@ -67,10 +67,10 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 	case s.Autoscaling == nil && target == nil:
 		return f.healthy("NotScaled", "a fixed number of %s", text.Plural(s.Tasks.Min, "task", "tasks"))
 	case s.Autoscaling == nil:
-		return f.warning("UnexpectedScaling", driftHint(env, "autoscaling was added outside the deployer, or removed from the environment's file"),
+		return f.warning("UnexpectedScaling", differsHint(env, "autoscaling was added"),
 			"the %s is scaled, the environment's file has a fixed number of tasks", s.Role)
 	case target == nil:
-		return f.error("ScalingMissing", missingHint(env, "the scalable target"),
+		return f.error("ScalingMissing", missingFromHint(env, "the scalable target"),
 			"the %s is not scaled: it stays at %s", s.Role, text.Plural(desired, "task", "tasks"))
 	}
 	low, high := int(aws.ToInt32(target.MinCapacity)), int(aws.ToInt32(target.MaxCapacity))
@@ -80,7 +80,7 @@ func evaluateScaling(s environment.Service, found scalingState, desired int, env
 	case target.MinCapacity == nil || target.MaxCapacity == nil:
 		return f.unknown("BoundsUnknown", incompleteAnswer("DescribeScalableTargets", "MinCapacity or MaxCapacity"), "the bounds of the %s are unknown", s.Role)
 	case low != s.Tasks.Min || high != s.Tasks.Max:
-		return f.warning("OtherBounds", driftHint(env, "the bounds were changed outside the deployer"),
+		return f.warning("OtherBounds", differsHint(env, "the bounds were changed"),
 			"scales between %d and %d tasks, the environment's file has %d and %d", low, high, s.Tasks.Min, s.Tasks.Max)
 	case policies == 0:
 		return f.error("NoPolicies", deployHint(env, "the scaling policies were deleted"), "the %s does not scale: it has no scaling policies", s.Role)

@@ -77,7 +77,7 @@ func evaluateBudget(budget *budgettypes.Budget, env *environment.Environment) Fi
 	}
 	switch {
 	case math.Round(limit) != float64(env.Budget.MonthlyUSD):
-		return f.warning("OtherLimit", driftHint(env, "the budget was changed outside the deployer"),
+		return f.warning("OtherLimit", differsHint(env, "the budget was changed"),
 			"the budget is $%.2f, the environment's file has $%d", limit, env.Budget.MonthlyUSD)
 	case spent > limit:
 		return f.warning("OverBudget", hint, "$%.2f spent of $%.2f this month", spent, limit)

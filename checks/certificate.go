@@ -102,7 +102,7 @@ func evaluateCertificate(
 ) Finding {
 	f := newFinding("certificate", "ACM-Certificate-"+env.Domain.Name)
 	if certificate == nil {
-		return f.error("CertificateMissing", missingHint(env, "the certificate"), "there is no certificate for %s", env.Domain.Name)
+		return f.error("CertificateMissing", missingFromHint(env, "the certificate"), "there is no certificate for %s", env.Domain.Name)
 	}
 	f = f.with("status", string(certificate.Status)).with("names", certificate.SubjectAlternativeNames).
 		with("in_use", len(certificate.InUseBy) > 0)
@@ -130,7 +130,7 @@ func evaluateCertificate(
 		return f.error("CertificateNotIssued", deployHint(env, cmp.Or(string(certificate.FailureReason), "ACM has stopped trying")),
 			"the certificate is %s", certificate.Status)
 	case !coversName(*certificate, env.Domain.Name):
-		return f.error("WrongNames", driftHint(env, "it was requested for another name"),
+		return f.error("WrongNames", driftHint(env, "it was requested for another name"+undeployedFile(env)),
 			"the certificate is for %s, not for %s", strings.Join(certificate.SubjectAlternativeNames, ", "), env.Domain.Name)
 	case days < daysBeforeError:
 		return f.error("CertificateExpiring", renewal, "the certificate has %d days left", days)

@@ -139,6 +139,21 @@ func driftHint(env *environment.Environment, cause string) Hint {
 	return Hint{Cause: cause, Solution: "see what else was changed, then run a full deployment with --refresh", Command: command(env, "drift")}
 }
 
+// undeployedFile returns a further cause of a difference from the environment's file: the account is as it was deployed.
+func undeployedFile(env *environment.Environment) string {
+	return ", or " + environment.FileName(env.Stack) + " was changed and not deployed"
+}
+
+// differsHint returns the hint for what the environment's file sets differently, such as "the limit was changed".
+func differsHint(env *environment.Environment, what string) Hint {
+	return driftHint(env, what+" outside the deployer"+undeployedFile(env))
+}
+
+// missingFromHint returns the hint for something that an environment has only where its file requires it.
+func missingFromHint(env *environment.Environment, what string) Hint {
+	return deployHint(env, "the environment was never deployed, "+what+" was deleted"+undeployedFile(env))
+}
+
 // StopHint returns a stop's hint with its command completed for the environment.
 func StopHint(env *environment.Environment, stop Stop) Hint {
 	hint := stop.Hint

@@ -108,7 +108,7 @@ func evaluateCompliance(area string, rules []rule, env *environment.Environment)
 	if critical {
 		report = f.error
 	}
-	return report("DiffersFromFile", driftHint(env, "it was changed outside the deployer, or "+environment.FileName(env.Stack)+" was changed and not deployed"),
+	return report("DiffersFromFile", differsHint(env, "it was changed"),
 		"%s: %d of %d values differ from %s: %s", area, len(broken), len(rules), environment.FileName(env.Stack), strings.Join(broken, "; "))
 }
 

@@ -61,11 +61,11 @@ func evaluateBackups(
 	case database.BackupRetentionPeriod == nil:
 		return f.unknown("RetentionUnknown", incompleteAnswer("DescribeDBInstances", "BackupRetentionPeriod"), "it is unknown how long backups are kept")
 	case kept == 0 && wanted > 0:
-		return f.error("BackupsOff", driftHint(env, "the retention was changed outside the deployer"), "backups are off, the environment's file has %d days", wanted)
+		return f.error("BackupsOff", differsHint(env, "the retention was changed"), "backups are off, the environment's file has %d days", wanted)
 	case kept < wanted:
 		// A shorter retention deletes the older backups at once, and IAM cannot deny it to a role that may modify the instance.
 		// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonrds.html
-		return f.error("RetentionTooShort", driftHint(env, "the retention was changed outside the deployer"),
+		return f.error("RetentionTooShort", differsHint(env, "the retention was changed"),
 			"backups are kept for %s, the environment's file has %d", text.Plural(kept, "day", "days"), wanted)
 	case len(failed) > 0:
 		return f.with("failed", failed).warning("SnapshotFailed", Hint{

@@ -33,7 +33,7 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 		service := findService(services, name)
 		if service == nil {
 			return []Finding{newFinding("ecs_service", "ECS-Service-"+name).error("ServiceMissing",
-				missingHint(rc.env, "the service"), "the service %s does not exist", name)}, nil
+				missingFromHint(rc.env, "the service"), "the service %s does not exist", name)}, nil
 		}
 		stops := stopsOf(*service, stopped)
 		finding := evaluateService(*service, stops, rc.env, rc.now)
@@ -401,7 +401,7 @@ func evaluateCluster(cluster *ecstypes.Cluster, env *environment.Environment) Fi
 	}
 	if env.Monitoring.AtLeast(environment.Enhanced) && (insights == "" || insights == "disabled") {
 		return f.warning("ContainerInsightsOff", Hint{
-			Cause: "the setting was changed outside the deployer", Solution: "restore the setting", Command: command(env, "drift"),
+			Cause: "the setting was changed outside the deployer" + undeployedFile(env), Solution: "restore the setting", Command: command(env, "drift"),
 		}, "Container Insights are off, and monitoring is %s", env.Monitoring.Level)
 	}
 	return f.healthy("Active", "%s, %s running, %d pending", text.Plural(int(cluster.ActiveServicesCount), "service", "services"),

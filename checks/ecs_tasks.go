@@ -90,7 +90,7 @@ func evaluateTasks(
 ) Finding {
 	f := newFinding("ecs_tasks", "ECS-Tasks-"+name)
 	if service == nil {
-		return f.error("ServiceMissing", missingHint(env, "the service"), "the service does not exist, so that no tasks run")
+		return f.error("ServiceMissing", missingFromHint(env, "the service"), "the service does not exist, so that no tasks run")
 	}
 	f = f.with("tasks", taskDetails(tasks))
 	counts := countTasks(tasks)

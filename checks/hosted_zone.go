@@ -166,7 +166,7 @@ func evaluateAlias(
 		if kind == r53types.RRTypeAaaa && (balancer == nil || balancer.IpAddressType != elbtypes.IpAddressTypeDualstack) {
 			return f.healthy("NotNeeded", "the load balancer has no IPv6 addresses")
 		}
-		return f.error("RecordMissing", deployHint(env, "it was deleted, or the environment was never deployed"),
+		return f.error("RecordMissing", missingFromHint(env, "the record"),
 			"%s has no %s record in the zone", env.Domain.Name, kind)
 	}
 	target := ""

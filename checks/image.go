@@ -48,7 +48,7 @@ func evaluateRepository(repository *ecrtypes.Repository, env *environment.Enviro
 
 // readImage returns the image of a digest, or nil where the registry does not have it.
 func readImage(ctx context.Context, rc *runContext, digest string) (*ecrimage.Image, error) {
-	image, err := ecrimage.Find(ctx, ecr.NewFromConfig(rc.aws()), rc.env.Image.Repository, digest)
+	image, err := ecrimage.Find(ctx, ecr.NewFromConfig(rc.aws()), rc.env.Image.Repository, rc.env.Platform(), digest)
 	return image, ignoreCodes(err, "ImageNotFoundException", "RepositoryNotFoundException")
 }
 

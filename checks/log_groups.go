@@ -36,7 +36,7 @@ func evaluateLogGroup(group *logstypes.LogGroup, env *environment.Environment) F
 	case kept == 0:
 		return f.warning("NoRetention", driftHint(env, "the retention was removed outside the deployer"), "logs never expire, the environment's file has %d days", wanted)
 	case int(kept) != wanted:
-		return f.warning("OtherRetention", driftHint(env, "the retention was changed outside the deployer"),
+		return f.warning("OtherRetention", differsHint(env, "the retention was changed"),
 			"logs are kept for %s, the environment's file has %d", text.Plural(int(kept), "day", "days"), wanted)
 	}
 	return f.healthy("Kept", "kept for %s", text.Plural(int(kept), "day", "days"))

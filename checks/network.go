@@ -90,7 +90,10 @@ func evaluateVPC(vpc *ec2types.Vpc, env *environment.Environment) Finding {
 	case vpc.State != ec2types.VpcStateAvailable:
 		return f.warning("VPCNotAvailable", Hint{Cause: "it is being created", Solution: "wait a minute"}, "the VPC is %s", vpc.State)
 	case aws.ToString(vpc.CidrBlock) != env.Network.CIDR:
-		return f.warning("OtherRange", driftHint(env, "the VPC was created with another range, which cannot be changed"),
+		return f.warning("OtherRange", Hint{
+			Cause:    "the VPC was created with another range, or network.cidr was changed in the environment's file",
+			Solution: "set network.cidr to the range of the VPC, which AWS cannot change, or create another environment",
+		},
 			"the VPC has %s, the environment's file has %s", aws.ToString(vpc.CidrBlock), env.Network.CIDR)
 	}
 	return f.healthy("Available", "%s, %s", aws.ToString(vpc.VpcId), aws.ToString(vpc.CidrBlock))
@@ -131,7 +134,7 @@ func evaluateSubnets(kind string, subnets []ec2types.Subnet, env *environment.En
 	case len(own) == 0:
 		return f.error("SubnetsMissing", deployHint(env, "the environment was never deployed, or its subnets were deleted"), "there are no %s subnets", kind)
 	case len(zones) < env.Network.Zones && len(incomplete) == 0:
-		return f.error("TooFewZones", deployHint(env, "a subnet was deleted"), "%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
+		return f.error("TooFewZones", deployHint(env, "a subnet was deleted"+undeployedFile(env)), "%s subnets in %d of %d zones", kind, len(zones), env.Network.Zones)
 	case len(pending) > 0:
 		return f.warning("SubnetsPending", Hint{Cause: "they are being created", Solution: "wait a minute"},
 			"%d of %d %s subnets are not available", len(pending), len(own), kind)
@@ -192,6 +195,7 @@ func evaluateNAT(gateways []ec2types.NatGateway, env *environment.Environment) F
 	case available == 0:
 		return f.error("NATMissing", lost, "0/%d NAT gateways available: private subnets cannot reach the internet", wanted)
 	case available < wanted:
+		lost.Cause += undeployedFile(env)
 		return f.warning("TooFewNATs", lost, "%d/%d NAT gateways available", available, wanted)
 	}
 	return f.healthy("Available", "%d/%d NAT gateways available", available, wanted)

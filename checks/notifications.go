@@ -59,7 +59,7 @@ func evaluateNotifications(subscriptions []snstypes.Subscription, exists bool, e
 	}
 	f := newFinding("alarms", name)
 	if !exists {
-		return f.warning(reasonTopicMissing, missingHint(env, "the topic"), "the topic %s does not exist, so that no one is notified", env.TopicName())
+		return f.warning(reasonTopicMissing, missingFromHint(env, "the topic"), "the topic %s does not exist, so that no one is notified", env.TopicName())
 	}
 	confirmed, state := 0, map[string]bool{}
 	for _, s := range subscriptions {
@@ -87,8 +87,8 @@ func evaluateNotifications(subscriptions []snstypes.Subscription, exists bool, e
 		return f.with("pending", pending).warning("SubscriptionPending", confirmHint(env, region, pending[0]),
 			"not confirmed: %s%s", strings.Join(pending, ", "), noOne)
 	case len(missing) > 0:
-		hint := deployHint(env, "someone has unsubscribed by the link in a message, SNS has dropped what was not confirmed within two days, or "+
-			environment.FileName(env.Stack)+" was changed and not deployed")
+		hint := deployHint(env, "someone has unsubscribed by the link in a message, SNS has dropped what was not confirmed within two days"+
+			undeployedFile(env))
 		return f.with("missing", missing).warning("SubscriptionMissing", hint, "not subscribed: %s%s", strings.Join(missing, ", "), noOne)
 	}
 	return f.healthy("Subscribed", "%s confirmed", text.Plural(confirmed, "subscription is", "subscriptions are"))

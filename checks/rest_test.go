@@ -261,24 +261,29 @@ func TestEvaluateLogGroup(t *testing.T) {
 	requireVerdict(t, verdict{Warning, "OtherRetention", "30 days"}, evaluateLogGroup(kept(aws.Int32(30)), env))
 }
 
-func TestEvaluateWAF(t *testing.T) {
-	env := loaded(t, "dev")
-	// acl returns the web ACL that the program declares, changed.
-	acl := func(changes ...func(*waftypes.WebACL)) *waftypes.WebACL {
-		found := &waftypes.WebACL{Name: aws.String(env.WebACLName()), Rules: []waftypes.Rule{{Statement: &waftypes.Statement{
-			RateBasedStatement: &waftypes.RateBasedStatement{Limit: aws.Int64(2000)},
-		}}}}
-		for _, group := range environment.ManagedRuleGroups() {
-			managed := &waftypes.ManagedRuleGroupStatement{Name: aws.String(group.Name)}
-			for _, name := range group.CountOnly {
-				managed.RuleActionOverrides = append(managed.RuleActionOverrides, waftypes.RuleActionOverride{
-					Name: aws.String(name), ActionToUse: &waftypes.RuleAction{Count: &waftypes.CountAction{}},
-				})
-			}
-			found.Rules = append(found.Rules, waftypes.Rule{
-				Statement: &waftypes.Statement{ManagedRuleGroupStatement: managed}, OverrideAction: &waftypes.OverrideAction{None: &waftypes.NoneAction{}},
+// declaredWebACL returns the web ACL that the program declares.
+func declaredWebACL(env *environment.Environment) *waftypes.WebACL {
+	found := &waftypes.WebACL{Name: aws.String(env.WebACLName()), Rules: []waftypes.Rule{{Statement: &waftypes.Statement{
+		RateBasedStatement: &waftypes.RateBasedStatement{Limit: aws.Int64(2000)},
+	}}}}
+	for _, group := range environment.ManagedRuleGroups() {
+		managed := &waftypes.ManagedRuleGroupStatement{Name: aws.String(group.Name)}
+		for _, name := range group.CountOnly {
+			managed.RuleActionOverrides = append(managed.RuleActionOverrides, waftypes.RuleActionOverride{
+				Name: aws.String(name), ActionToUse: &waftypes.RuleAction{Count: &waftypes.CountAction{}},
 			})
 		}
+		found.Rules = append(found.Rules, waftypes.Rule{
+			Statement: &waftypes.Statement{ManagedRuleGroupStatement: managed}, OverrideAction: &waftypes.OverrideAction{None: &waftypes.NoneAction{}},
+		})
+	}
+	return found
+}
+
+func TestEvaluateWAF(t *testing.T) {
+	env := loaded(t, "dev")
+	acl := func(changes ...func(*waftypes.WebACL)) *waftypes.WebACL {
+		found := declaredWebACL(env)
 		for _, change := range changes {
 			change(found)
 		}

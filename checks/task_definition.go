@@ -56,7 +56,7 @@ func evaluateTaskDefinition(
 ) Finding {
 	f := newFinding("task_definition", taskDefinitionID(env, role))
 	if definition == nil {
-		return f.error("TaskDefinitionMissing", missingHint(env, "the revision"), "the task definition %s does not exist", env.TaskFamily(role))
+		return f.error("TaskDefinitionMissing", missingFromHint(env, "the revision"), "the task definition %s does not exist", env.TaskFamily(role))
 	}
 	container := findContainer(definition, env.ContainerName(role))
 	f = f.with("revision", definition.Revision).with("cpu", aws.ToString(definition.Cpu)).with("memory", aws.ToString(definition.Memory))

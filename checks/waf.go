@@ -95,7 +95,7 @@ func evaluateWAF(acl *waftypes.WebACL, env *environment.Environment) Finding {
 			"an earlier version of it: a rule that should count may block legitimate GraphQL, one that should block protects nothing"),
 			"the managed rules differ from the program's: %s", strings.Join(differences, "; "))
 	case int(limit) != env.Firewall.RateLimit:
-		return f.warning("OtherRateLimit", driftHint(env, "the limit was changed outside the deployer"),
+		return f.warning("OtherRateLimit", differsHint(env, "the limit was changed"),
 			"an address may make %d requests in five minutes, the environment's file has %d", limit, env.Firewall.RateLimit)
 	}
 	return f.healthy("Protected", "%s, %d requests an address in five minutes", text.Plural(rules, "rule", "rules"), limit)

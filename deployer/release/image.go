@@ -27,10 +27,12 @@ type Image struct {
 	history.Image
 	// Digests are all digests under which a task may report it: its own and, for an index, those of its platforms.
 	Digests []string
-	// Findings are those of its scan.
+	// Findings are those of its scan; of an index, those of the image that the tasks run.
 	ecrimage.Findings
 	// Platforms are what it is built for, such as linux/amd64, where it is an index that names them.
 	Platforms []string
+	// Empty reports an index that lists no image.
+	Empty bool
 	// Pushed is when it was pushed to the registry.
 	Pushed time.Time
 }
@@ -123,7 +125,7 @@ func FindImage(ctx context.Context, client ecrimage.Client, env *environment.Env
 
 // findImage resolves a tag or a digest.
 func findImage(ctx context.Context, client ecrimage.Client, env *environment.Environment, tagOrDigest string) (*Image, error) {
-	found, err := ecrimage.Find(ctx, client, env.Image.Repository, tagOrDigest)
+	found, err := ecrimage.Find(ctx, client, env.Image.Repository, env.Platform(), tagOrDigest)
 	var noImage *types.ImageNotFoundException
 	var noRepository *types.RepositoryNotFoundException
 	switch {
@@ -137,7 +139,7 @@ func findImage(ctx context.Context, client ecrimage.Client, env *environment.Env
 	digest := aws.ToString(found.ImageDigest)
 	image := &Image{
 		Image:   history.Image{Tag: tagOrDigest, Digest: digest, Reference: env.ImageReference(digest)},
-		Digests: found.Digests(), Findings: found.Findings, Platforms: found.Names, Pushed: aws.ToTime(found.ImagePushedAt),
+		Digests: found.Digests(), Findings: found.Findings, Platforms: found.Names, Empty: found.Empty(), Pushed: aws.ToTime(found.ImagePushedAt),
 	}
 	if tagOrDigest == digest {
 		image.Tag = cmp.Or(preferredTag(found.ImageTags), awsx.ShortDigest(digest))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // maxConfigSize limits an image's configuration, which has a few KiB.
@@ -26,6 +27,12 @@ const maxConfigSize = 4 << 20
 // platform returns the problem of an image that is built for another platform than the tasks', which would fail in the migration at
 // the earliest. Where the platform cannot be read it is a warning.
 func (p *preflight) platform(ctx context.Context, image *Image) []Problem {
+	if image.Empty {
+		return []Problem{{
+			Check: "platform", Stops: true, Message: image.Tag + " is an index that lists no image, only attestations or nothing",
+			Hint: "build it with `docker buildx build --platform " + p.env.Platform() + "`, push it, and deploy it",
+		}}
+	}
 	platforms, err := image.Platforms, error(nil)
 	if len(platforms) == 0 {
 		platforms, err = singlePlatform(ctx, p.aws, p.env, image.Digest)
@@ -39,15 +46,16 @@ func (p *preflight) platform(ctx context.Context, image *Image) []Problem {
 	return evaluatePlatform(image.Tag, platforms, p.env)
 }
 
-// evaluatePlatform compares the platforms of an image with the tasks'. Without names it is not known.
+// evaluatePlatform compares the platforms of an image with the tasks'. It is not known where none is named.
 func evaluatePlatform(tag string, platforms []string, env *environment.Environment) []Problem {
 	want := env.Platform()
-	if len(platforms) == 0 || slices.Contains(platforms, want) || slices.Contains(platforms, "") {
+	named := list.Filter(platforms, func(platform string) bool { return platform != "" })
+	if len(named) == 0 || slices.Contains(named, want) {
 		return nil
 	}
 	return []Problem{{
 		Check: "platform", Stops: true,
-		Message: fmt.Sprintf("%s is built for %s, the tasks run on %s (%s)", tag, strings.Join(platforms, ", "), want, env.CPUArchitecture()),
+		Message: fmt.Sprintf("%s is built for %s, the tasks run on %s (%s)", tag, strings.Join(named, ", "), want, env.CPUArchitecture()),
 		Hint:    "build it with `docker buildx build --platform " + want + "`, push it, and deploy it",
 	}}
 }

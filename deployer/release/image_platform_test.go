@@ -29,7 +29,8 @@ func TestEvaluatePlatform(t *testing.T) {
 		"another":             {[]string{"linux/arm64"}, "t is built for linux/arm64, the tasks run on linux/amd64 (X86_64)"},
 		"others":              {[]string{"linux/arm64", "windows/amd64"}, "t is built for linux/arm64, windows/amd64, the tasks run on linux/amd64 (X86_64)"},
 		"unknown":             {nil, ""},
-		"one that is unnamed": {[]string{"linux/arm64", ""}, ""},
+		"none is named":       {[]string{"", ""}, ""},
+		"one that is unnamed": {[]string{"linux/arm64", ""}, "t is built for linux/arm64, the tasks run on linux/amd64 (X86_64)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := evaluatePlatform("t", test.platforms, staging(t))
@@ -43,6 +44,14 @@ func TestEvaluatePlatform(t *testing.T) {
 			require.Contains(t, found[0].Hint, "--platform linux/amd64")
 		})
 	}
+}
+
+// An index without an image is refused before anything is asked about it.
+func TestPlatformOfAnEmptyIndex(t *testing.T) {
+	found := (&preflight{env: staging(t)}).platform(t.Context(), &Image{Image: history.Image{Tag: "t"}, Empty: true})
+	require.Len(t, found, 1)
+	require.True(t, found[0].Stops)
+	require.Equal(t, "t is an index that lists no image, only attestations or nothing", found[0].Message)
 }
 
 // configurations answers downloads of images' configurations.

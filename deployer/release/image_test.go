@@ -91,6 +91,47 @@ func TestFindImageReadsIndex(t *testing.T) {
 	require.Equal(t, 7, found.Critical, "an index is never scanned itself")
 }
 
+// Each command counts the findings of the image that the tasks run, and those of no other platform.
+func TestFindingsOfTheTasksPlatform(t *testing.T) {
+	index := image(1, "1.0.0")
+	index.ImageManifestMediaType, index.ImageSizeInBytes = aws.String("application/vnd.oci.image.index.v1+json"), aws.Int64(1)
+	scanned := func(findings map[string]int32) func(*types.ImageDetail) {
+		return func(d *types.ImageDetail) {
+			d.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{FindingSeverityCounts: findings}
+		}
+	}
+	failed := func(d *types.ImageDetail) { d.ImageScanStatus = &types.ImageScanStatus{Status: types.ScanStatusFailed} }
+	for name, test := range map[string]struct {
+		amd, arm func(*types.ImageDetail)
+		scanned  bool
+		critical int
+	}{
+		"the other was scanned": {failed, scanned(map[string]int32{}), false, 0},
+		"the other failed":      {scanned(map[string]int32{"CRITICAL": 1}), failed, true, 1},
+		"both were scanned":     {scanned(map[string]int32{"CRITICAL": 1}), scanned(map[string]int32{"CRITICAL": 5}), true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			amd, arm := image(2), image(3)
+			test.amd(&amd)
+			test.arm(&arm)
+			registry := fakeRegistry{images: []types.ImageDetail{index, amd, arm}, manifests: map[string]string{*index.ImageDigest: fmt.Sprintf(
+				`{"manifests":[{"digest":%q,"platform":{"os":"linux","architecture":"arm64"}},{"digest":%q,"platform":{"os":"linux","architecture":"amd64"}}]}`,
+				*arm.ImageDigest, *amd.ImageDigest)}}
+			found, err := FindImage(t.Context(), registry, staging(t), "1.0.0")
+			require.NoError(t, err)
+			require.Equal(t, test.scanned, found.Scanned)
+			require.Equal(t, test.critical, found.Critical)
+
+			stored, err := StoredImages(t.Context(), registry, staging(t))
+			require.NoError(t, err)
+			require.Len(t, stored, 1)
+			require.Equal(t, test.scanned, stored[0].Scanned)
+			require.Equal(t, test.critical, stored[0].Findings["CRITICAL"])
+			require.Len(t, stored[0].Index, 2)
+		})
+	}
+}
+
 func TestFindImageListsNewestTags(t *testing.T) {
 	_, err := FindImage(t.Context(), fakeRegistry{images: []types.ImageDetail{image(1, "old"), image(3, "latest", "newest", "running-staging"), image(2, "newer"), image(4, "dev-latest", "previous-staging"), image(5, "previous-development"), image(6, "running-qa")}}, staging(t), "gone")
 	require.EqualError(t, err, "the image balancer-api:gone does not exist")

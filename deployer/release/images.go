@@ -23,7 +23,8 @@ type StoredImage struct {
 	Pushed time.Time `json:"pushed"`
 	// SizeBytes is the compressed size; of an index that of its images.
 	SizeBytes int64 `json:"sizeBytes"`
-	// Scanned reports whether a scan has a result; Findings counts its findings by severity.
+	// Scanned reports whether the scan has a result; Findings counts its findings by severity. Of an index they are those of the
+	// image that the tasks run.
 	Scanned  bool           `json:"scanned"`
 	Findings map[string]int `json:"findings"`
 	// Index lists the digests of an index's images, one a platform.
@@ -67,10 +68,11 @@ func StoredImages(ctx context.Context, client ecrimage.Client, env *environment.
 	if err != nil {
 		return nil, fmt.Errorf("read the image indexes of %s: %w", env.Image.Repository, err)
 	}
-	return storedImages(details, indexes), nil
+	return storedImages(details, indexes, env.Platform()), nil
 }
 
-func storedImages(details []types.ImageDetail, indexes map[string]ecrimage.Index) []StoredImage {
+// storedImages expects platform to be that of the tasks, whose image of an index has the findings.
+func storedImages(details []types.ImageDetail, indexes map[string]ecrimage.Index, platform string) []StoredImage {
 	byDigest := map[string]types.ImageDetail{}
 	for _, detail := range details {
 		byDigest[aws.ToString(detail.ImageDigest)] = detail
@@ -91,10 +93,15 @@ func storedImages(details []types.ImageDetail, indexes map[string]ecrimage.Index
 			Digest: digest, Tags: slices.Sorted(slices.Values(detail.ImageTags)), Pushed: aws.ToTime(detail.ImagePushedAt).UTC(),
 			Findings: map[string]int{}, Index: indexes[digest].Platforms, Runs: []Run{}, Verified: []string{},
 		}
-		image.add(detail)
+		image.SizeBytes = aws.ToInt64(detail.ImageSizeInBytes)
 		for _, child := range image.Index {
-			image.add(byDigest[child])
+			image.SizeBytes += aws.ToInt64(byDigest[child].ImageSizeInBytes)
 		}
+		run := []types.ImageDetail{detail}
+		if ecrimage.IsIndex(detail) {
+			run = list.Map(indexes[digest].For(platform), func(child string) types.ImageDetail { return byDigest[child] })
+		}
+		image.addFindings(run)
 		images = append(images, image)
 	}
 	slices.SortStableFunc(images, func(a, b StoredImage) int {
@@ -103,12 +110,14 @@ func storedImages(details []types.ImageDetail, indexes map[string]ecrimage.Index
 	return images
 }
 
-// add adds the size and the findings of the image itself, or of one that its index lists.
-func (i *StoredImage) add(detail types.ImageDetail) {
-	i.SizeBytes += aws.ToInt64(detail.ImageSizeInBytes)
-	if summary := detail.ImageScanFindingsSummary; summary != nil {
-		i.Scanned = true
-		for severity, n := range summary.FindingSeverityCounts {
+// addFindings adds the findings of images of which a task may run any, if each was scanned.
+func (i *StoredImage) addFindings(run []types.ImageDetail) {
+	unscanned := func(detail types.ImageDetail) bool { return detail.ImageScanFindingsSummary == nil }
+	if i.Scanned = len(run) > 0 && !slices.ContainsFunc(run, unscanned); !i.Scanned {
+		return
+	}
+	for _, detail := range run {
+		for severity, n := range detail.ImageScanFindingsSummary.FindingSeverityCounts {
 			i.Findings[severity] += int(n)
 		}
 	}

@@ -1,8 +1,6 @@
 package risk
 
 import (
-	"strings"
-
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 )
 
@@ -28,6 +26,13 @@ const (
 	scalableTarget  = "aws:appautoscaling/target:Target"
 	metricAlarm     = "aws:cloudwatch/metricAlarm:MetricAlarm"
 	endpointOfTopic = "aws:sns/topicSubscription:TopicSubscription"
+	targetGroup     = "aws:lb/targetGroup:TargetGroup"
+	natGateway      = "aws:ec2/natGateway:NatGateway"
+	route           = "aws:ec2/route:Route"
+	publicAddress   = "aws:ec2/eip:Eip"
+	budget          = "aws:budgets/budget:Budget"
+	scalingPolicy   = "aws:appautoscaling/policy:Policy"
+	subnetGroup     = "aws:rds/subnetGroup:SubnetGroup"
 )
 
 // lost describes what is lost with a resource that is deleted or replaced.
@@ -50,8 +55,12 @@ var lost = map[string]string{
 	httpListener:                                     "the listener, without which nothing answers at its port",
 	"aws:ecs/cluster:Cluster":                        "the cluster and the services in it",
 	"aws:ec2/vpc:Vpc":                                "the network and everything in it",
-	identity:                                         "GitHub's access to the account",
-	role:                                             "the role, and the access of those who assume it",
+	targetGroup:                                      "the target group, to which the load balancer sends requests",
+	natGateway:                                       "the NAT gateway, through which private subnets reach the internet",
+	publicAddress:                                    "the public address, which cannot be had again",
+	"aws:ec2/internetGateway:InternetGateway":        "the internet gateway, and with it every connection of the network",
+	identity: "GitHub's access to the account",
+	role:     "the role, and the access of those who assume it",
 }
 
 // losses returns what a step deletes that cannot be had again, or without which the application or the account is not accessible.
@@ -65,22 +74,12 @@ func losses(s engine.Step) []reason {
 	switch {
 	case s.Type == ecsService && !s.Replaces:
 		return []reason{{Lost, "deletes the service: its tasks stop"}}
+	case s.Type == route && (s.Before["destinationCidrBlock"] == "0.0.0.0/0" || s.Before["destinationIpv6CidrBlock"] == "::/0"):
+		return []reason{{Lost, "deletes the route to the internet, which its subnets no longer reach"}}
 	case s.Type == record:
 		return lostRecord(s)
 	}
 	return nil
-}
-
-// lostRecord distinguishes a record that names a host from one that only AWS or a certificate authority reads.
-func lostRecord(s engine.Step) []reason {
-	name, _ := s.Before["name"].(string)
-	switch {
-	case s.Before["type"] == "CAA":
-		return []reason{{Weakened, "without the CAA record, every authority may issue certificates for the domain"}}
-	case strings.HasPrefix(name, "_"):
-		return nil
-	}
-	return []reason{{Lost, "deletes the DNS record, without which its name does not resolve"}}
 }
 
 // exposures returns what becomes public. What was read once cannot be taken back.

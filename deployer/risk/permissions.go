@@ -66,6 +66,11 @@ func permissions(s engine.Step) []reason {
 		if isTrue(s.Before["internal"]) && s.After != nil && !isTrue(s.After["internal"]) {
 			widened = append(widened, "opens the load balancer to the internet")
 		}
+	case taskDefinition:
+		if s.Before != nil && s.After != nil {
+			widened = append(widened, widerContainer(s.Before, s.After)...)
+			widened = append(widened, otherRoles(s.Before, s.After)...)
+		}
 	case ecsService:
 		if publicIP := "networkConfiguration.assignPublicIp"; isTrue(at(s.After, publicIP)) && s.Before != nil && !isTrue(at(s.Before, publicIP)) {
 			widened = append(widened, "gives the tasks public addresses")
@@ -76,6 +81,18 @@ func permissions(s engine.Step) []reason {
 		all = append(all, reason{Widened, w})
 	}
 	return all
+}
+
+// otherRoles reports the roles that a task runs with instead of those that it had.
+func otherRoles(before, after map[string]any) []string {
+	var other []string
+	for _, property := range []string{"taskRoleArn", "executionRoleArn"} {
+		old, now := before[property], after[property]
+		if now != nil && isKnown(old, now) && old != now {
+			other = append(other, "runs with the role "+show(now)+" instead of "+show(old))
+		}
+	}
+	return other
 }
 
 // changesGrant reports whether a resource that grants access by existing is new, or changes in more than its description.

@@ -1,10 +1,12 @@
 package risk
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,23 +19,23 @@ import (
 // removed describes the protection that ends with a resource that is deleted.
 var removed = map[string]string{
 	metricAlarm: "deletes the alarm",
-	"aws:cloudwatch/compositeAlarm:CompositeAlarm":                    "deletes the alarm",
-	"aws:cloudwatch/eventRule:EventRule":                              "deletes the rule, and what it starts never runs",
-	"aws:cloudwatch/eventTarget:EventTarget":                          "deletes the target, which no event reaches any more",
-	"aws:sns/topic:Topic":                                             "deletes the topic, which notifies no one any more",
-	endpointOfTopic:                                                   "deletes the subscription, which notifies no one any more",
-	"aws:budgets/budget:Budget":                                       "deletes the budget, so that no one is notified of costs",
-	"aws:route53/healthCheck:HealthCheck":                             "deletes the health check from outside",
-	"aws:ec2/flowLog:FlowLog":                                         "no longer logs connections",
-	webACL:                                                            "deletes the web ACL: nothing filters or limits requests",
-	"aws:wafv2/webAclAssociation:WebAclAssociation":                   "detaches the web ACL: nothing filters or limits requests",
+	"aws:cloudwatch/compositeAlarm:CompositeAlarm":  "deletes the alarm",
+	"aws:cloudwatch/eventRule:EventRule":            "deletes the rule, and what it starts never runs",
+	"aws:cloudwatch/eventTarget:EventTarget":        "deletes the target, which no event reaches any more",
+	"aws:sns/topic:Topic":                           "deletes the topic, which notifies no one any more",
+	endpointOfTopic:                                 "deletes the subscription, which notifies no one any more",
+	budget:                                          "deletes the budget, so that no one is notified of costs",
+	"aws:route53/healthCheck:HealthCheck":           "deletes the health check from outside",
+	"aws:ec2/flowLog:FlowLog":                       "no longer logs connections",
+	webACL:                                          "deletes the web ACL: nothing filters or limits requests",
+	"aws:wafv2/webAclAssociation:WebAclAssociation": "detaches the web ACL: nothing filters or limits requests",
 	"aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": "no longer logs what the web ACL blocks",
 	"aws:secretsmanager/secretRotation:SecretRotation":                "no longer sets when the password rotates",
 	"aws:s3/bucketOwnershipControls:BucketOwnershipControls":          "lets access lists grant access to objects",
 	"aws:s3/bucketVersioningV2:BucketVersioningV2":                    "no longer keeps versions of objects",
 	"aws:rds/parameterGroup:ParameterGroup":                           "deletes the database's parameters, such as TLS only",
 	scalableTarget:                                                    "no longer scales the service",
-	"aws:appautoscaling/policy:Policy":                                "no longer scales the service by this metric",
+	scalingPolicy:                                                     "no longer scales the service by this metric",
 	"aws:sqs/redriveAllowPolicy:RedriveAllowPolicy":                   "lets every queue send its dead letters here",
 	"aws:xray/samplingRule:SamplingRule":                              "no longer samples traces",
 	"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": "no longer sets how objects are encrypted",
@@ -41,6 +43,9 @@ var removed = map[string]string{
 
 // rule compares a resource before and after, and returns what is weaker, if anything.
 type rule func(before, after map[string]any) []string
+
+// tracking is the property with the target of a scaling policy.
+const tracking = "targetTrackingScalingPolicyConfiguration"
 
 // rules are the rules of each type.
 var rules = map[string][]rule{
@@ -55,8 +60,10 @@ var rules = map[string][]rule{
 		turnsOn("deleteAutomatedBackups", "deletes the backups with the database"),
 		fewer("maxAllocatedStorage", "its storage grows to %s GiB instead of %s"),
 		fewerElements("enabledCloudwatchLogsExports", "no longer exports the log %s"),
+		turnsOn("applyImmediately", "applies changes at once, which may interrupt it, instead of in the maintenance window"),
 		smallerClass,
 	},
+	subnetGroup:                             {fewerElements("subnetIds", "has fewer subnets")},
 	"aws:rds/parameterGroup:ParameterGroup": {weakerParameters},
 	"aws:secretsmanager/secretRotation:SecretRotation": {
 		more("rotationRules.automaticallyAfterDays", "rotates the password every %s instead of %s days"),
@@ -69,12 +76,26 @@ var rules = map[string][]rule{
 		turnsOff("enableDeletionProtection", "ends the protection from deletion"),
 		turnsOff("accessLogs.enabled", "no longer logs requests"),
 		turnsOff("dropInvalidHeaderFields", "forwards invalid headers"),
+		fewerElements("subnets", "is in fewer subnets"),
 	},
 	httpListener: {weakerListener},
+	targetGroup: {
+		turnsFalse("healthCheck.enabled", "no longer checks the health of targets"),
+		widerMatcher,
+		more("healthCheck.interval", "checks targets every %s s instead of %s"),
+		more("healthCheck.unhealthyThreshold", "takes a target out after %s failed checks instead of %s"),
+		fewer("healthCheck.healthyThreshold", "sends requests to a target after %s successful checks instead of %s"),
+		withDefault("deregistrationDelay", 300.0,
+			fewer("deregistrationDelay", "gives old tasks %s s to finish their requests instead of %s")),
+	},
 	ecsService: {
 		turnsOn("enableExecuteCommand", "lets people open a shell in its containers"),
 		turnsOff("deploymentCircuitBreaker.enable", "no longer ends a rollout that fails"),
 		turnsOff("deploymentCircuitBreaker.rollback", "no longer rolls a failed rollout back"),
+		turnsOff("alarms.enable", "no longer ends a rollout by alarms"),
+		turnsOff("alarms.rollback", "no longer rolls back by alarms"),
+		fewerElements("alarms.alarmNames", "no longer ends a rollout by the alarm %s"),
+		fewerElements("networkConfiguration.subnets", "is in fewer subnets"),
 		fewer("deploymentMinimumHealthyPercent", "keeps %s %% of the tasks during a rollout instead of %s"),
 		fewer("desiredCount", "has a desired count of %s instead of %s"),
 		interruptible,
@@ -82,10 +103,16 @@ var rules = map[string][]rule{
 	scalableTarget: {
 		fewer("minCapacity", "scales down to %s instead of %s"),
 		fewer("maxCapacity", "scales up to %s instead of %s"),
+		turnsOn("suspendedState.dynamicScalingOutSuspended", "no longer scales up"),
+	},
+	scalingPolicy: {
+		more(tracking+".targetValue", "scales up only above %s instead of %s"),
+		more(tracking+".scaleOutCooldown", "waits %s s between two steps up instead of %s"),
 	},
 	taskDefinition: {
 		fewer("cpu", "has %s CPU units instead of %s"),
 		fewer("memory", "has %s MiB of memory instead of %s"),
+		weakerContainer,
 	},
 	"aws:ecs/cluster:Cluster": {weakerCluster},
 	repository: {
@@ -102,13 +129,22 @@ var rules = map[string][]rule{
 		fewer("deletionWindowInDays", "a deletion takes effect after %s instead of %s days"),
 	},
 	queue: {
-		fewer("messageRetentionSeconds", "keeps messages for %s s instead of %s"),
+		withDefault("messageRetentionSeconds", 345600.0, fewer("messageRetentionSeconds", "keeps messages for %s s instead of %s")),
+		withDefault("visibilityTimeoutSeconds", 30.0,
+			fewer("visibilityTimeoutSeconds", "delivers a message again after %s s instead of %s")),
+		fewerTries,
+		losesFailedMessages,
 		turnsOff("sqsManagedSseEnabled", "ends the encryption of messages"),
 		loses("redrivePolicy", "has no dead-letter queue any more"),
 	},
-	"aws:route53/healthCheck:HealthCheck": {turnsOn("disabled", "disables the health check")},
-	"aws:budgets/budget:Budget": {
+	"aws:route53/healthCheck:HealthCheck": {
+		turnsOn("disabled", "disables the health check"),
+		more("failureThreshold", "fails after %s checks instead of %s"),
+	},
+	budget: {
+		more("limitAmount", "notifies at a limit of %s USD instead of %s"),
 		fewerElements("notifications", "sends fewer notifications"),
+		weakerNotifications,
 	},
 }
 
@@ -162,8 +198,28 @@ func isKnown(values ...any) bool {
 // turnsOff returns a rule for a property that was true and is not any more.
 func turnsOff(path, message string) rule {
 	return func(before, after map[string]any) []string {
-		return onlyIf(isTrue(at(before, path)) && !isTrue(at(after, path)), message)
+		return onlyIf(isTrue(at(before, path)) && isKnown(at(after, path)) && !isTrue(at(after, path)), message)
 	}
+}
+
+// turnsFalse returns a rule for a property that is true where it is not set, and is now false.
+func turnsFalse(path, message string) rule {
+	isFalse := func(value any) bool { return value == false || value == "false" }
+	return func(before, after map[string]any) []string {
+		return onlyIf(!isFalse(at(before, path)) && isFalse(at(after, path)), message)
+	}
+}
+
+// withDefault returns a rule that is given AWS's default of a property that is not set.
+func withDefault(key string, value any, r rule) rule {
+	fill := func(properties map[string]any) map[string]any {
+		if properties[key] == nil {
+			properties = maps.Clone(properties)
+			properties[key] = value
+		}
+		return properties
+	}
+	return func(before, after map[string]any) []string { return r(fill(before), fill(after)) }
 }
 
 // turnsOn returns a rule for a property that is true and was not.
@@ -180,14 +236,15 @@ func loses(path, message string) rule {
 	}
 }
 
-// fewerElements returns a rule for a list that loses elements, which the message may name.
+// fewerElements returns a rule for a list that loses elements, which the message may name; otherwise only their number is
+// compared.
 func fewerElements(path, message string) rule {
 	return func(before, after map[string]any) []string {
-		if len(elements(at(after, path))) >= len(elements(at(before, path))) {
+		if !isKnown(at(before, path), at(after, path)) {
 			return nil
 		}
 		if !strings.Contains(message, "%s") {
-			return []string{message}
+			return onlyIf(len(elements(at(after, path))) < len(elements(at(before, path))), message)
 		}
 		var lost []string
 		for _, e := range elements(at(before, path)) {
@@ -253,8 +310,124 @@ func weakerAlarm(before, after map[string]any) []string {
 			fmt.Sprintf("alarms at %s instead of %s", show(now), show(old)))...)
 	}
 	weaker = append(weaker, more("evaluationPeriods", "alarms after %s periods instead of %s")(before, after)...)
+	weaker = append(weaker, more("datapointsToAlarm", "alarms after %s periods above its threshold instead of %s")(before, after)...)
+	weaker = append(weaker, otherPeriod(before, after)...)
+	for _, property := range slices.Sorted(maps.Keys(watched)) {
+		old, now := before[property], after[property]
+		if old != nil && isKnown(old, now) && isKnown(values(old)...) && isKnown(values(now)...) && !reflect.DeepEqual(old, now) {
+			weaker = append(weaker, "no longer watches the same "+watched[property])
+		}
+	}
 	return append(weaker, onlyIf(before["treatMissingData"] == "breaching" && after["treatMissingData"] != "breaching",
 		"no longer alarms where there is no data")...)
+}
+
+// watched are the properties that set what an alarm watches: another value is a risk in both directions.
+var watched = map[string]string{
+	"namespace": "namespace", "metricName": "metric", "dimensions": "resource", "statistic": "statistic",
+	"extendedStatistic":  "percentile",
+	"comparisonOperator": "side of its threshold", "metricQueries": "metrics",
+}
+
+// values returns the values of an object, or none.
+func values(object any) []any {
+	properties, _ := object.(map[string]any)
+	return slices.Collect(maps.Values(properties))
+}
+
+// otherPeriod reports periods after which an alarm comes later, or in which a counter reaches its threshold less often.
+func otherPeriod(before, after map[string]any) []string {
+	old, now := before["period"], after["period"]
+	if old == nil || now == nil || !isKnown(old, now) || number(old) == number(now) {
+		return nil
+	}
+	counts := before["statistic"] == "Sum" || before["statistic"] == "SampleCount"
+	above := strings.HasPrefix(show(before["comparisonOperator"]), "GreaterThan")
+	return onlyIf(number(now) > number(old) || counts && above,
+		fmt.Sprintf("evaluates periods of %s s instead of %s", show(now), show(old)))
+}
+
+// weakerNotifications compares whom a budget notifies, and at how much of its limit.
+func weakerNotifications(before, after map[string]any) []string {
+	recipients := func(properties map[string]any) []string {
+		var all []string
+		for _, n := range elements(properties["notifications"]) {
+			for _, key := range []string{"subscriberEmailAddresses", "subscriberSnsTopicArns"} {
+				all = append(all, texts(at(map[string]any{"n": n}, "n."+key))...)
+			}
+		}
+		return all
+	}
+	var weaker []string
+	old, now := recipients(before), recipients(after)
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(old))) {
+		// What only the deployment determines may be the same.
+		gone := isKnown(name) && !slices.Contains(now, name) && !slices.Contains(now, engine.Unknown)
+		weaker = append(weaker, onlyIf(gone, "no longer notifies "+name)...)
+	}
+	was, is := byKey(before["notifications"], "notificationType"), byKey(after["notifications"], "notificationType")
+	for _, kind := range slices.Sorted(maps.Keys(is)) {
+		later := more("threshold", "notifies at %s %% of the limit instead of %s ("+strings.ToLower(kind)+")")
+		weaker = append(weaker, later(was[kind], is[kind])...)
+	}
+	return weaker
+}
+
+// widerMatcher compares the HTTP codes with which a target is healthy, such as 200-299 or 200,202.
+func widerMatcher(before, after map[string]any) []string {
+	const matcher = "healthCheck.matcher"
+	old, now := at(before, matcher), at(after, matcher)
+	if !isKnown(old, now) || now == nil {
+		return nil
+	}
+	accepted := codes(old)
+	for code := range codes(now) {
+		if !accepted[code] {
+			return []string{fmt.Sprintf("takes targets for healthy that answer with %s instead of %s",
+				show(now), cmp.Or(asText(old), "200"))}
+		}
+	}
+	return nil
+}
+
+// codes returns the codes of a matcher; 200 is AWS's default.
+func codes(matcher any) map[int]bool {
+	all := map[int]bool{}
+	for _, part := range strings.Split(cmp.Or(asText(matcher), "200"), ",") {
+		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		if !isRange {
+			last = first
+		}
+		for code := int(number(first)); code <= min(int(number(last)), 999); code++ {
+			all[code] = true
+		}
+	}
+	return all
+}
+
+// redrive returns after how many tries a message goes to the dead-letter queue; 0 where that is not known, or there is none.
+func redrive(properties map[string]any) float64 {
+	var policy map[string]any
+	if encoded, _ := properties["redrivePolicy"].(string); json.Unmarshal([]byte(encoded), &policy) != nil {
+		return 0
+	}
+	return number(policy["maxReceiveCount"])
+}
+
+func fewerTries(before, after map[string]any) []string {
+	old, now := redrive(before), redrive(after)
+	return onlyIf(now > 0 && now < old,
+		fmt.Sprintf("gives a message up after %s instead of %s", text.Plural(int(now), "try", "tries"), show(old)))
+}
+
+// losesFailedMessages reports a queue whose messages expire before they were tried often enough for the dead-letter queue.
+func losesFailedMessages(before, after map[string]any) []string {
+	expires := func(properties map[string]any) bool {
+		timeout, retention := properties["visibilityTimeoutSeconds"], properties["messageRetentionSeconds"]
+		return timeout != nil && retention != nil && isKnown(timeout, retention) &&
+			redrive(properties)*number(timeout) > number(retention)
+	}
+	return onlyIf(!expires(before) && expires(after), "deletes messages that fail before they reach the dead-letter queue")
 }
 
 // weakerFirewall compares the rules of a web ACL by their names.

@@ -22,6 +22,8 @@ const (
 	Weakened
 	// Widened permissions allow something, or someone, more than before.
 	Widened
+	// Irreversible changes delete nothing, and only a backup restores what was before them.
+	Irreversible
 	// Lost data is deleted or public; lost access means that the application or the account cannot be reached.
 	Lost
 )
@@ -29,7 +31,8 @@ const (
 // Title names a level above the changes that have it.
 func (l Level) Title() string {
 	return map[Level]string{
-		Lost: "Data or access is lost", Widened: "Permissions are widened", Weakened: "Protection is weakened", Removed: "Replaced or deleted",
+		Lost: "Data or access is lost", Irreversible: "Cannot be undone", Widened: "Permissions are widened",
+		Weakened: "Protection is weakened", Removed: "Replaced or deleted",
 	}[l]
 }
 
@@ -57,7 +60,7 @@ func Of(s engine.Step) Risk {
 		return Risk{}
 	}
 	var all []reason
-	for _, judge := range []func(engine.Step) []reason{losses, exposures, permissions, protections} {
+	for _, judge := range []func(engine.Step) []reason{losses, exposures, diversions, irreversible, permissions, protections} {
 		all = append(all, judge(s)...)
 	}
 	if !slices.ContainsFunc(all, func(r reason) bool { return r.level == Lost }) && (s.Replaces || len(all) == 0) {

@@ -38,6 +38,12 @@ func number(value any) float64 {
 	return 0
 }
 
+// asText returns a property that is text, or "".
+func asText(value any) string {
+	text, _ := value.(string)
+	return text
+}
+
 // show returns a property in words.
 func show(value any) string {
 	switch v := value.(type) {

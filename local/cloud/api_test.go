@@ -191,7 +191,7 @@ func TestPushedImageForArm64(t *testing.T) {
 	require.NoError(t, err)
 	cfg := a.Config("us-east-1")
 	client := ecr.NewFromConfig(cfg)
-	image, err := ecrimage.Find(t.Context(), client, imageRepository, "1.43.0-arm64")
+	image, err := ecrimage.Find(t.Context(), client, imageRepository, "linux/arm64", "1.43.0-arm64")
 	require.NoError(t, err)
 	require.Equal(t, pushed.Digest, *image.ImageDigest)
 	require.Equal(t, []string{"linux/arm64"}, image.Names)

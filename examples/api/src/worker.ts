@@ -18,13 +18,19 @@ const work = (async () => {
         throw error;
       });
     for (const message of Messages) {
+      // A job that fails, which traced reports, is not deleted: the queue delivers it again, and moves it to the dead letters
+      // after its last try.
       await traced("job", SpanKind.CONSUMER, async () => {
         console.log(JSON.stringify({ level: "info", message: "job", id: message.MessageId }));
         await queue.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
-      });
+      }).catch(() => {});
     }
   }
-})();
+})().catch(async () => {
+  // Without its queue, which has been reported, the worker ends: ECS starts another one. Sentry's handlers would end it with 0.
+  await stopTelemetry();
+  process.exit(1);
+});
 
 // Takes no new jobs, and finishes the current ones.
 onStop(async () => {

@@ -22,8 +22,12 @@ type Image struct {
 	types.ImageDetail
 	// Index is what an index lists; a single image lists nothing.
 	Index
+	// Findings are those of the image that the tasks run.
 	Findings
 }
+
+// Empty reports whether the image is an index that lists no image, so that no task can run it.
+func (i *Image) Empty() bool { return i.Read && len(i.Platforms) == 0 }
 
 // Digests returns all digests under which a task may report the image: its own and those of its platforms.
 func (i *Image) Digests() []string {
@@ -32,7 +36,7 @@ func (i *Image) Digests() []string {
 
 // Findings counts what the vulnerability scans found.
 type Findings struct {
-	// Scanned reports whether any scan has a result. Without one the counts are 0 and mean nothing.
+	// Scanned reports whether the scan has a result. Without one the counts are 0 and mean nothing.
 	Scanned        bool
 	Critical, High int
 	// Status and Description are AWS's, of an image without a result; "" where no scan began.
@@ -40,9 +44,9 @@ type Findings struct {
 	Description string
 }
 
-// Find resolves a tag or a digest. An index is never scanned, so its findings are those of the images that it lists. An image that is
-// not there is an *types.ImageNotFoundException.
-func Find(ctx context.Context, client Client, repository, tagOrDigest string) (*Image, error) {
+// Find resolves a tag or a digest. An index is never scanned, so its findings are those of the image that it lists for the platform
+// of the tasks. An image that is not there is an *types.ImageNotFoundException.
+func Find(ctx context.Context, client Client, repository, platform, tagOrDigest string) (*Image, error) {
 	details, err := Describe(ctx, client, repository, tagOrDigest)
 	if err != nil {
 		return nil, err
@@ -57,13 +61,13 @@ func Find(ctx context.Context, client Client, repository, tagOrDigest string) (*
 		if err != nil {
 			return nil, err
 		}
-		if image.Index = indexes[digest]; len(image.Platforms) > 0 {
-			children, err := Describe(ctx, client, repository, image.Platforms...)
+		image.Index, details = indexes[digest], nil
+		if run := image.For(platform); len(run) > 0 {
+			details, err = Describe(ctx, client, repository, run...)
 			// An index can outlive its images. Only its findings are unknown then.
 			if missing := (*types.ImageNotFoundException)(nil); err != nil && !errors.As(err, &missing) {
 				return nil, err
 			}
-			details = append(details, children...)
 		}
 	}
 	image.Findings = countFindings(details)
@@ -91,18 +95,22 @@ func Describe(ctx context.Context, client Client, repository string, tagsOrDiges
 // IsDigest reports whether a name is a digest, not a tag.
 func IsDigest(name string) bool { return strings.HasPrefix(name, "sha256:") }
 
+// countFindings counts the findings of images of which a task may run any: they are scanned where each has a result.
 func countFindings(details []types.ImageDetail) Findings {
-	var found Findings
+	found := Findings{Scanned: len(details) > 0}
 	for _, detail := range details {
-		summary := detail.ImageScanFindingsSummary
-		if status := detail.ImageScanStatus; status != nil && summary == nil && !IsIndex(detail) {
-			found.Status, found.Description = status.Status, aws.ToString(status.Description)
-		}
-		if summary != nil {
-			found.Scanned = true
+		if summary := detail.ImageScanFindingsSummary; summary != nil {
 			found.Critical += int(summary.FindingSeverityCounts[string(types.FindingSeverityCritical)])
 			found.High += int(summary.FindingSeverityCounts[string(types.FindingSeverityHigh)])
+			continue
 		}
+		found.Scanned = false
+		if status := detail.ImageScanStatus; status != nil {
+			found.Status, found.Description = status.Status, aws.ToString(status.Description)
+		}
+	}
+	if !found.Scanned {
+		found.Critical, found.High = 0, 0
 	}
 	return found
 }

@@ -21,13 +21,30 @@ type Index struct {
 	// Platforms are the digests of its images, one a platform, and Names the platforms in the same order, such as linux/amd64; "" where the
 	// index does not name it.
 	Platforms, Names []string
-	// Attestations are the digests of what is listed for an unknown platform, such as provenance; no task runs it.
+	// Attestations are the digests of what is listed beside images, such as provenance and signatures; no task runs it.
 	Attestations []string
+	// Read reports whether the manifest of the index was read.
+	Read bool
+}
+
+// For returns the digests of the images that tasks of a platform may run: the first that is listed for it. Where no platform is
+// named at all, it may be any of them.
+func (i Index) For(platform string) []string {
+	if at := slices.Index(i.Names, platform); at >= 0 {
+		return i.Platforms[at : at+1]
+	}
+	if slices.ContainsFunc(i.Names, func(name string) bool { return name != "" }) {
+		return nil
+	}
+	return i.Platforms
 }
 
 // IsIndex reports whether an image is an index, which an image built with provenance is.
 func IsIndex(image types.ImageDetail) bool {
-	media := aws.ToString(image.ImageManifestMediaType)
+	return isIndexType(aws.ToString(image.ImageManifestMediaType))
+}
+
+func isIndexType(media string) bool {
 	return strings.Contains(media, "image.index") || strings.Contains(media, "manifest.list")
 }
 
@@ -67,9 +84,16 @@ func ConfigDigest(manifest string) (string, error) {
 	return document.Config.Digest, err
 }
 
-// Indexes reads image indexes and returns what each lists, by the index's digest.
+// maxNesting limits how deep indexes may list others.
+const maxNesting = 4
+
+// Indexes reads image indexes and returns what each lists, by the index's digest. What an index in an index lists belongs to both.
 func Indexes(ctx context.Context, client Client, repository string, digests ...string) (map[string]Index, error) {
-	indexes := map[string]Index{}
+	return readIndexes(ctx, client, repository, digests, maxNesting)
+}
+
+func readIndexes(ctx context.Context, client Client, repository string, digests []string, depth int) (map[string]Index, error) {
+	indexes, nested := map[string]Index{}, map[string][]string{}
 	for batch := range slices.Chunk(digests, manifestsPerCall) {
 		in := &ecr.BatchGetImageInput{RepositoryName: &repository, AcceptedMediaTypes: ManifestTypes()}
 		for _, digest := range batch {
@@ -84,31 +108,73 @@ func Indexes(ctx context.Context, client Client, repository string, digests ...s
 				continue
 			}
 			digest := aws.ToString(image.ImageId.ImageDigest)
-			if indexes[digest], err = parseIndex(aws.ToString(image.ImageManifest)); err != nil {
+			var below []string
+			if indexes[digest], below, err = parseIndex(aws.ToString(image.ImageManifest)); err != nil {
 				return nil, fmt.Errorf("parse the image index %s: %w", digest, err)
 			}
+			if len(below) > 0 {
+				nested[digest] = below
+			}
 		}
+	}
+	for digest, below := range nested {
+		if depth == 0 {
+			return nil, fmt.Errorf("the image index %s is nested more than %d levels deep: push its images in one index", digest, maxNesting)
+		}
+		found, err := readIndexes(ctx, client, repository, below, depth-1)
+		if err != nil {
+			return nil, err
+		}
+		whole := indexes[digest]
+		for _, name := range below {
+			inner := found[name]
+			whole.Platforms, whole.Names = append(whole.Platforms, inner.Platforms...), append(whole.Names, inner.Names...)
+			whole.Attestations = append(append(whole.Attestations, name), inner.Attestations...)
+			whole.Read = whole.Read && inner.Read
+		}
+		indexes[digest] = whole
 	}
 	return indexes, nil
 }
 
-func parseIndex(manifest string) (Index, error) {
+// descriptor is an entry of an index.
+// Source: https://github.com/opencontainers/image-spec/blob/main/descriptor.md
+type descriptor struct {
+	MediaType    string            `json:"mediaType"`
+	ArtifactType string            `json:"artifactType"`
+	Digest       string            `json:"digest"`
+	Platform     Platform          `json:"platform"`
+	Annotations  map[string]string `json:"annotations"`
+}
+
+// isAttestation reports whether an entry is about an image and none itself: an artifact of another type, or an attestation of
+// BuildKit, whose platform is usually unknown.
+// Source: https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md
+func (d descriptor) isAttestation() bool {
+	artifact := d.ArtifactType != "" &&
+		!strings.Contains(d.ArtifactType, ".image.config.") && !strings.Contains(d.ArtifactType, ".container.image.")
+	return d.Platform.OS == "unknown" || artifact || d.Annotations["vnd.docker.reference.type"] != ""
+}
+
+// parseIndex returns what an index lists, and the digests of indexes in it.
+func parseIndex(manifest string) (Index, []string, error) {
 	var document struct {
-		Manifests []struct {
-			Digest   string   `json:"digest"`
-			Platform Platform `json:"platform"`
-		} `json:"manifests"`
+		Manifests []descriptor `json:"manifests"`
 	}
 	if err := json.Unmarshal([]byte(manifest), &document); err != nil {
-		return Index{}, err
+		return Index{}, nil, err
 	}
-	var index Index
-	for _, m := range document.Manifests {
-		if m.Platform.OS == "unknown" {
-			index.Attestations = append(index.Attestations, m.Digest)
-		} else {
-			index.Platforms, index.Names = append(index.Platforms, m.Digest), append(index.Names, m.Platform.String())
+	index := Index{Read: true}
+	var nested []string
+	for _, d := range document.Manifests {
+		switch {
+		case d.isAttestation():
+			index.Attestations = append(index.Attestations, d.Digest)
+		case isIndexType(d.MediaType):
+			nested = append(nested, d.Digest)
+		default:
+			index.Platforms, index.Names = append(index.Platforms, d.Digest), append(index.Names, d.Platform.String())
 		}
 	}
-	return index, nil
+	return index, nested, nil
 }
