@@ -32,6 +32,8 @@ const (
 	// stopTimeout is how long a migration may take to stop, stopCallTimeout how long the call that asks for it.
 	stopTimeout     = 3 * time.Minute
 	stopCallTimeout = 10 * time.Second
+	// detachTimeout limits the last read of a migration after an interruption, since a CI system soon kills the deployer.
+	detachTimeout = 3 * time.Second
 	// startedByPrefix precedes the deployment's ID in the startedBy field of a migration's task.
 	startedByPrefix = "deployer/"
 	// nothingToMigrate is what Prisma prints for a database that has every migration.
@@ -84,7 +86,7 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 	case errors.Is(err, errTimeout):
 		err = m.stopTimedOut(ctx, task, tail, log)
 	case err != nil && ctx.Err() != nil:
-		err = m.detach(ctx, task)
+		err = m.detach(ctx, task, tail, log)
 	case err == nil:
 		err = m.evaluate(task, tail)
 	}
@@ -112,7 +114,7 @@ func (m *migrationTask) ensureNotRunning(ctx context.Context, log phaseLog) erro
 			return hint.With(fmt.Errorf("%s; it has not finished after %s, and is not stopped", migrationText(task), m.env.Deployment.Migrations.Timeout),
 				"check its log and its locks in the database; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 		case err != nil && ctx.Err() != nil:
-			return fmt.Errorf("the migration %s continues in the background; no other was started", taskID(&task))
+			return fmt.Errorf("the migration %s %s; no other was started", taskID(&task), m.stateAfterInterruption(ctx, &task))
 		case err != nil:
 			return err
 		}
@@ -170,7 +172,7 @@ func (m *migrationTask) follow(ctx context.Context, task *types.Task, log phaseL
 			return task, tail, err
 		case err != nil:
 			if pollErrors++; pollErrors == maxPollErrors || expiry.IsError(err) {
-				return task, tail, fmt.Errorf("%w; the migration continues in the background", err)
+				return task, tail, fmt.Errorf("%w; the migration may still be running", err)
 			}
 			continue
 		case current == nil && waited > consistencyWindow:
@@ -232,17 +234,47 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 	return hint.With(errors.New(text+tail.excerpt()), next)
 }
 
-// detach returns what happens to the task when the deployment is interrupted.
-func (m *migrationTask) detach(ctx context.Context, task *types.Task) error {
+// detach returns what happens to the task when the deployment is interrupted. A task that stopped since the last poll is evaluated.
+func (m *migrationTask) detach(ctx context.Context, task *types.Task, tail *logTailer, log phaseLog) error {
+	state := m.stateAfterInterruption(ctx, task)
+	if checks.Ended(*task) {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachTimeout)
+		defer cancel()
+		if task.StartedAt != nil {
+			tail.next(bounded, log)
+		}
+		if err := m.evaluate(task, tail); err != nil {
+			return err
+		}
+		return hint.With(fmt.Errorf("the migration %s %s: exit code 0", taskID(task), state),
+			"run the same command again: migrations that are applied are not applied twice")
+	}
 	if !m.stopOnInterrupt {
-		return hint.With(fmt.Errorf("the migration %s continues in the background", taskID(task)),
+		return hint.With(fmt.Errorf("the migration %s %s", taskID(task), state),
 			"run the same command again with --wait, which waits for it first; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 	}
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
-		return fmt.Errorf("the migration %s continues in the background, it could not be stopped: %w", taskID(task), err)
+		return fmt.Errorf("the migration %s %s, it could not be stopped: %w", taskID(task), state, err)
 	}
 	return hint.With(fmt.Errorf("the migration %s is being stopped", taskID(task)),
 		"that takes up to two minutes: run the same command again with --wait, which waits for it first")
+}
+
+// stateAfterInterruption reads the task once more, although the context has ended, and returns its state as the end of a sentence.
+func (m *migrationTask) stateAfterInterruption(ctx context.Context, task *types.Task) string {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachTimeout)
+	defer cancel()
+	current, err := m.describe(bounded, aws.ToString(task.TaskArn))
+	if current != nil {
+		*task = *current
+	}
+	switch {
+	case checks.Ended(*task):
+		return "has finished"
+	case err != nil:
+		return "may still be running"
+	}
+	return "continues in the background"
 }
 
 // evaluate returns an error unless the task exited with 0.
