@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -115,7 +116,7 @@ func readStatusOptions(s *services, c *cli.Context) (statusOptions, error) {
 // statusFormat returns the value of --format, or of its short forms.
 func statusFormat(c *cli.Context, format string) string {
 	switch {
-	case c.IsSet("format"):
+	case c.IsSet("format") && os.Getenv(variable("format")) == "":
 		return format
 	case c.Bool("json"):
 		return "json"
@@ -184,7 +185,7 @@ func (o statusOptions) report(ctx context.Context, e *environments, show func(re
 
 // uncounted reports whether an environment is only listed: under --env all, one that is not deployed. Its file alone names it there.
 func (o statusOptions) uncounted(r ui.EnvironmentReport) bool {
-	return o.targets.selected == allEnvironments && r.NotDeployed()
+	return o.targets.all() && r.NotDeployed()
 }
 
 // notifyAll sends a report's result to CloudWatch, to the webhook and, with --debug, the trace to standard error. Errors are printed
