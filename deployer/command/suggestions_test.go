@@ -36,7 +36,13 @@ func TestSuggestions(t *testing.T) {
 		"nonsense":             {`unknown command "nonsense"`, "`deployer --help` lists the commands"},
 		"lock kep":             {`unknown command "kep"`, "`deployer lock --help` lists the commands"}, // keep is hidden
 		"help nonsense":        {`unknown command "nonsense"`, "`deployer --help` lists the commands"},
+		"upp":                  {`unknown command "upp"`, "did you mean `deployer up`? "},
+		"scale":                {`unknown command "scale"`, "did you mean `deployer up`? "},
+		"abort":                {`unknown command "abort"`, "did you mean `deployer rollback`? "},
+		"vars set A=b":         {`"set" was given`, "did you mean `deployer secrets set KEY`? "},
 		// Flags.
+		"up --en dev":          {"unknown flag --en", "did you mean --env? "},
+		"up --stop":            {"unknown flag --stop", "--stop is a flag of migrate; "},
 		"up --image-tagg x":    {"unknown flag --image-tagg", "did you mean --image-tag? `deployer up --help` lists the flags"},
 		"up -image-tagg x":     {"unknown flag --image-tagg", "did you mean --image-tag? "},
 		"up --tag x":           {"unknown flag --tag", "did you mean --image-tag? "},
