@@ -210,7 +210,7 @@ func TestInterruptedMigration(t *testing.T) {
 	}
 }
 
-// A migration that stopped between the last poll and the interruption is not said to continue.
+// A migration that stopped between the last poll and the interruption is not reported as continuing.
 func TestInterruptedMigrationThatHasStopped(t *testing.T) {
 	denied := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
 	for name, test := range map[string]struct {
