@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // checkAlarms evaluates the alarms, and who is notified of them. If one of the two cannot be read, the other one is evaluated.
@@ -135,11 +137,11 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 		detail, reason, message string
 		hint                    Hint
 	}{
-		{n.inAlarm, "in_alarm", "InAlarm", "in alarm: ", Hint{
+		{n.inAlarm, "in_alarm", "InAlarm", text.PluralWord(len(n.inAlarm), "is", "are") + " in alarm: ", Hint{
 			Cause:    "a metric has crossed its threshold: each alarm's reason is in the details",
 			Solution: "check what the alarm measures, and the logs of that time", Command: command(env, "logs"),
 		}},
-		{n.missing, "missing", "AlarmsMissing", "missing, so that no one is notified: ",
+		{n.missing, "missing", "AlarmsMissing", text.PluralWord(len(n.missing), "is missing and notifies no one: ", "are missing and notify no one: "),
 			deployHint(env, "they were deleted outside the deployer"+undeployedFile(env))},
 		{n.noAction, "without_action", "NoAlarmActions", "without the action that notifies the topic: ",
 			differsHint(env, "their actions were removed or disabled")},
@@ -153,7 +155,7 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 		}
 		slices.Sort(p.names)
 		f = f.with(p.detail, p.names)
-		messages = append(messages, p.message+strings.Join(p.names, ", "))
+		messages = append(messages, fmt.Sprintf("%d %s", len(p.names), p.message)+strings.Join(p.names, ", "))
 		if first == nil {
 			first = &struct {
 				reason string

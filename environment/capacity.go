@@ -15,7 +15,7 @@ type Warning struct {
 // Warnings returns the warnings of a valid environment at a time.
 func (e *Environment) Warnings(now time.Time) []Warning {
 	var all []Warning
-	for _, warning := range []*Warning{e.connectionWarning(), e.supportWarning(now)} {
+	for _, warning := range []*Warning{e.regionWarning(), e.classWarning(), e.connectionWarning(), e.supportWarning(now)} {
 		if warning != nil {
 			all = append(all, *warning)
 		}

@@ -22,6 +22,8 @@ type Derived struct {
 	Source []byte
 	// Omitted lists the keys that apply to the other environment only: encrypted values, their keys, and its image.
 	Omitted []string
+	// NotCompared are the errors of files whose address ranges could not be read, and may be that of the new environment.
+	NotCompared []error
 }
 
 // RejectedError reports a name or an address range that a new environment cannot have.
@@ -38,16 +40,23 @@ func reject(remedy, format string, args ...any) error {
 
 // Derive creates the description of a new environment from that of another: the same sizes and rules, with a name, a
 // domain, a branch and an address range of its own. An empty cidr selects the next free range. Comments are kept unless
-// they are about a value that changes. All environments in dir are read, since the new one must not conflict with any.
+// they are about a value that changes. All environments in dir are read, since the new one must not conflict with any; a file that is not valid does not
+// prevent that.
 // Derive writes nothing.
 func Derive(dir, name, from, cidr string) (*Derived, error) {
-	all, err := LoadAll(dir)
-	if err != nil {
-		return nil, err
-	}
 	model, err := Load(dir, from)
 	if err != nil {
 		return nil, err
+	}
+	files, failed, err := loadFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	all, notCompared := environments(files), failed
+	for _, f := range files {
+		if _, err := netip.ParsePrefix(f.env.Network.CIDR); err != nil {
+			notCompared = append(notCompared, f.invalid())
+		}
 	}
 	if err := checkAvailable(dir, name, all); err != nil {
 		return nil, err
@@ -74,10 +83,10 @@ func Derive(dir, name, from, cidr string) (*Derived, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckConflicts(append(all, env)); err != nil {
-		return nil, err
+	if l := append(conflicts(env, all, locator(files)), verifiedInProblems(env, append(all, env))...); len(l) > 0 {
+		return nil, &problem.Error{Source: FileName(name), Problems: l}
 	}
-	return &Derived{Environment: env, Source: text, Omitted: omitted}, nil
+	return &Derived{Environment: env, Source: text, Omitted: omitted, NotCompared: notCompared}, nil
 }
 
 // checkAvailable rejects a name that is not valid, is an alias, or is taken.
@@ -119,7 +128,10 @@ func freeRange(model string, all []*Environment) (string, error) {
 	}
 	for _, start := range starts {
 		candidate := netip.PrefixFrom(netip.AddrFrom4([4]byte{start[0], start[1]}), bits)
-		if !slices.ContainsFunc(all, func(e *Environment) bool { return netip.MustParsePrefix(e.Network.CIDR).Overlaps(candidate) }) {
+		if !slices.ContainsFunc(all, func(e *Environment) bool {
+			taken, err := netip.ParsePrefix(e.Network.CIDR)
+			return err == nil && taken.Overlaps(candidate)
+		}) {
 			return candidate.String(), nil
 		}
 	}

@@ -133,8 +133,23 @@ func TestDeriveRejects(t *testing.T) {
 			require.ErrorContains(t, err, test.want)
 		})
 	}
-	_, err := Derive(project(t, map[string]string{"broken": ""}), "qa", "staging", "")
-	require.ErrorContains(t, err, "Pulumi.broken.yaml", "a file that cannot be read may have any range")
+}
+
+// A file that is not valid does not prevent a new environment from another. One whose range is unknown is named.
+func TestDeriveBesideABrokenFile(t *testing.T) {
+	invalid, err := os.ReadFile("../Pulumi.dev.yaml")
+	require.NoError(t, err)
+	dir := project(t, map[string]string{"broken": "", "dev": strings.Replace(string(invalid), "zones: 2", "zones: 9", 1)})
+	derived, err := Derive(dir, "qa", "staging", "")
+	require.NoError(t, err)
+	require.Len(t, derived.NotCompared, 1)
+	require.ErrorContains(t, derived.NotCompared[0], "Pulumi.broken.yaml")
+	dev, err := load(dir, "dev")
+	require.NoError(t, err)
+	require.NotEmpty(t, dev.problems)
+	require.NotEqual(t, dev.env.Network.CIDR, derived.Network.CIDR, "the range of an invalid file is known")
+	_, err = Derive(dir, "qa", "broken", "")
+	require.ErrorContains(t, err, "Pulumi.broken.yaml")
 }
 
 func TestFreeRange(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/balancer/v3-backend-infra/internal/problem"
+	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
 // document is a block of configuration and the lines of its keys.
@@ -124,7 +125,7 @@ func findBlock(tree *ast.File, keys []string) (block ast.Node, line int, missing
 		found := lookup(entries, key)
 		switch len(found) {
 		case 0:
-			return nil, 0, &problem.Problem{Line: line, Path: path, Message: fmt.Sprintf("it has no key %q", key), Remedy: copyBlock}
+			return nil, 0, missingKey(entries, path, line, key)
 		case 1:
 			block, line = found[0].Value, found[0].Key.GetToken().Position.Line
 			if block.Type() == ast.NullType {
@@ -135,6 +136,20 @@ func findBlock(tree *ast.File, keys []string) (block ast.Node, line int, missing
 		}
 	}
 	return block, line, nil
+}
+
+// missingKey returns the problem of a key that a map lacks: in the line of the one that was probably meant to be it, if there is one.
+func missingKey(entries ast.MapNode, path string, line int, key string) *problem.Problem {
+	for entry := entries.MapRange(); entry.Next(); {
+		token := entry.Key().GetToken()
+		if near := suggest.Nearest(token.Value, []string{key}); len(near) > 0 {
+			return &problem.Problem{
+				Line: token.Position.Line, Path: strings.TrimPrefix(path+"."+token.Value, "."), Message: "unknown key",
+				Remedy: fmt.Sprintf("did you mean %s?", key),
+			}
+		}
+	}
+	return &problem.Problem{Line: line, Path: path, Message: fmt.Sprintf("it has no key %q", key), Remedy: copyBlock}
 }
 
 func lookup(entries ast.MapNode, key string) []*ast.MappingValueNode {

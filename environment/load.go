@@ -193,7 +193,7 @@ func locator(files []*file) func(*Environment, string) string {
 	}
 }
 
-// LoadAll loads every environment in dir and compares them with each other, as CheckConflicts does. It returns those
+// LoadAll loads every environment in dir and compares them with each other, where address ranges, domains, branches and names conflict. It returns those
 // that are valid by themselves; its error joins the problems of all files.
 func LoadAll(dir string) ([]*Environment, error) {
 	files, failed, err := loadFiles(dir)
@@ -317,7 +317,12 @@ func read(stack string, doc *document) (*file, error) {
 		return nil, err
 	}
 	e.applyDefaults(doc.has)
-	return &file{env: &e, doc: doc, problems: doc.withMistyped(e.problems())}, nil
+	broken := e.problems()
+	if api := "services." + string(API); !doc.has(api) {
+		broken = slices.DeleteFunc(broken, func(p problem.Problem) bool { return isBelow(p.Path, api) })
+		broken.add(api, "give its cpu and memory, as another environment's file does", "it is missing")
+	}
+	return &file{env: &e, doc: doc, problems: doc.withMistyped(broken)}, nil
 }
 
 func decodeShared(doc *document) (*Shared, error) {

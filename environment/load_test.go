@@ -153,6 +153,17 @@ Pulumi.staging.yaml:15: delivery.branch: a push to staging deploys Pulumi.qa.yam
    15 |     delivery: {branch: staging, trigger: push}`)
 }
 
+// conflictsByFile reports each conflict in the file of the later environment.
+func conflictsByFile(envs []*Environment) []*problem.Error {
+	var byFile []*problem.Error
+	for i, later := range envs {
+		if l := append(conflicts(later, envs[:i], locator(nil)), verifiedInProblems(later, envs)...); len(l) > 0 {
+			byFile = append(byFile, &problem.Error{Source: FileName(later.Stack), Problems: l})
+		}
+	}
+	return byFile
+}
+
 func TestConflicts(t *testing.T) {
 	env := func(stack, cidr string) *Environment {
 		return &Environment{Stack: stack, Network: Network{CIDR: cidr}, Domain: Domain{Name: stack + ".example.com"}}
@@ -186,7 +197,6 @@ func TestConflicts(t *testing.T) {
 		"around":                      {[]*Environment{env("a", "10.10.32.0/20"), env("b", "10.10.0.0/16"), env("c", "10.30.0.0/16")}, 1},
 	} {
 		require.Len(t, conflictsByFile(test.envs), test.want, name)
-		require.Equal(t, test.want == 0, CheckConflicts(test.envs) == nil, name)
 	}
 }
 

@@ -1,7 +1,6 @@
 package environment
 
 import (
-	"errors"
 	"fmt"
 	"net/mail"
 	"net/netip"
@@ -9,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
 // Limits and remedies that several rules share.
@@ -63,6 +60,8 @@ func (e *Environment) problems() problemList {
 
 func (e *Environment) identityProblems(l *problemList) {
 	switch expectedName := fullName(e.Stack); {
+	case !namePattern.MatchString(e.Stack):
+		l.add("name", fileNameRemedy(e.Stack), "the file's name, %s, is not that of an environment", FileName(e.Stack))
 	case e.Name == "":
 		l.add("name", fmt.Sprintf("call it %q", expectedName), "it is missing")
 	case !namePattern.MatchString(e.Name):
@@ -93,6 +92,15 @@ func (e *Environment) identityProblems(l *problemList) {
 	}
 	l.match("image.repository", e.Image.Repository, repositoryPattern, "give the ECR repository's name, such as balancer-api")
 	oneOf(l, "image.criticalFindings", e.Image.CriticalFindings, Warn, Fail)
+}
+
+// fileNameRemedy returns how to rename the file of a stack whose name no environment can have.
+func fileNameRemedy(stack string) string {
+	name := strings.ReplaceAll(strings.ToLower(stack), "_", "-")
+	if !namePattern.MatchString(name) || name == SharedStack {
+		return nameRemedy
+	}
+	return fmt.Sprintf("rename the file to %s, and call the environment %q", FileName(name), fullName(StackOf(name)))
 }
 
 // otherPartition matches the regions outside the partition aws. Their ARNs begin otherwise, and the program's all begin
@@ -383,10 +391,15 @@ func FargateMemory(cpu int) []int {
 }
 
 func (l *problemList) fargate(path string, cpu, memory int) {
+	const units = "give 256, 512, 1024, 2048, 4096, 8192 or 16384"
 	sizes := FargateMemory(cpu)
 	switch {
+	case cpu == 0:
+		l.add(path+".cpu", units, "it is missing, or 0")
 	case sizes == nil:
-		l.add(path+".cpu", "give 256, 512, 1024, 2048, 4096, 8192 or 16384", "Fargate has no task of %d CPU units", cpu)
+		l.add(path+".cpu", units, "Fargate has no task of %d CPU units", cpu)
+	case memory == 0:
+		l.add(path+".memory", fmt.Sprintf("with %d CPU units give %s", cpu, sizeList(sizes)), "it is missing, or 0")
 	case !slices.Contains(sizes, memory):
 		l.add(path+".memory", fmt.Sprintf("with %d CPU units give %s", cpu, sizeList(sizes)),
 			"Fargate has no task of %d CPU units with %d MiB", cpu, memory)
@@ -402,27 +415,6 @@ func sizeList(sizes []int) string {
 		return joinNumbers(sizes)
 	}
 	return fmt.Sprintf("%d to %d in steps of %d", sizes[0], sizes[len(sizes)-1], sizes[1]-sizes[0])
-}
-
-// CheckConflicts compares environments with each other. It returns a *problem.Error for each file whose address range,
-// domain or branch another environment uses too, or whose name contains another's. Each environment must be valid by itself.
-func CheckConflicts(envs []*Environment) error {
-	var files []error
-	for _, file := range conflictsByFile(envs) {
-		files = append(files, file)
-	}
-	return errors.Join(files...)
-}
-
-// conflictsByFile reports each conflict in the file of the later environment.
-func conflictsByFile(envs []*Environment) []*problem.Error {
-	var byFile []*problem.Error
-	for i, later := range envs {
-		if l := append(conflicts(later, envs[:i], locator(nil)), verifiedInProblems(later, envs)...); len(l) > 0 {
-			byFile = append(byFile, &problem.Error{Source: FileName(later.Stack), Problems: l})
-		}
-	}
-	return byFile
 }
 
 // verifiedInProblems returns what is wrong with deployment.verifiedIn among all environments. Records of deployments are stored by account.
@@ -472,6 +464,7 @@ func namedStack(all []*Environment, stack string) *Environment {
 func conflicts(env *Environment, others []*Environment, at func(other *Environment, path string) string) problemList {
 	var l problemList
 	for _, other := range others {
+		before := len(l)
 		if overlapping(env.Name, other.Name) || overlapping(env.Stack, other.Stack) {
 			l.add("name", "give one of the two a name that begins otherwise", "%q and %q of %s begin with the same name: "+
 				"permissions for the resources of the shorter one would match those of the other", env.Name, other.Name,
@@ -496,6 +489,9 @@ func conflicts(env *Environment, others []*Environment, at func(other *Environme
 		if env.Delivery.Trigger == OnPush && other.Delivery.Trigger == OnPush && env.Delivery.Branch != "" && env.Delivery.Branch == other.Delivery.Branch {
 			l.add("delivery.branch", "give one of the two another branch, or the trigger manual",
 				"a push to %s deploys %s too", env.Delivery.Branch, at(other, "delivery.branch"))
+		}
+		for i := range l[before:] {
+			l[before+i].Other = FileName(other.Stack)
 		}
 	}
 	return l

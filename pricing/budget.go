@@ -3,15 +3,28 @@ package pricing
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // BudgetWarning returns a warning where the budget of a file, in US dollars a month, is less than what the file costs by the
-// estimate, else nil: AWS would report such a budget as exceeded every month.
+// estimate, else nil: AWS would report such a budget as exceeded every month. Where the database's class has no price, there is no sum to
+// compare, and the warning is about the class.
 func BudgetWarning(env *environment.Environment) *environment.Warning {
 	const step = 50
-	cost := EstimateEnvironment(env, DefaultAssumptions()).USD
+	estimate := EstimateEnvironment(env, DefaultAssumptions())
+	if len(estimate.Unpriced) > 0 {
+		classes := list.Map(instanceClasses(), func(c instanceClass) string { return c.name })
+		return &environment.Warning{
+			Path: "database.instanceClass",
+			Message: fmt.Sprintf("%s has no price in the deployer's table, so the budget is not compared with the estimate",
+				env.Database.InstanceClass),
+			Remedy: "compare them with AWS's calculator, or give a class that has a price: " + strings.Join(classes, ", "),
+		}
+	}
+	cost := estimate.USD
 	if float64(env.Budget.MonthlyUSD) >= cost {
 		return nil
 	}

@@ -239,3 +239,13 @@ func TestBudgetWarning(t *testing.T) {
 	require.Equal(t, "the estimate is $398.75 a month, and the budget $398: AWS would report it as exceeded every month", warning.Message)
 	require.Equal(t, "give at least 400, or use what `deployer cost --env production` lists as savings", warning.Remedy)
 }
+
+// A class without a price is named, instead of a sum without the database.
+func TestBudgetWarningWithoutAPrice(t *testing.T) {
+	production := load(t, "production")
+	production.Database.InstanceClass, production.Budget.MonthlyUSD = "db.t9.huge", 1
+	warning := BudgetWarning(production)
+	require.Equal(t, "database.instanceClass", warning.Path)
+	require.Equal(t, "db.t9.huge has no price in the deployer's table, so the budget is not compared with the estimate", warning.Message)
+	require.Contains(t, warning.Remedy, "db.t3.small")
+}

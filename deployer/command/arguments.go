@@ -85,7 +85,7 @@ const versionFlag = "version"
 
 // targetFlags choose what a command acts on. An empty value is an error: a script's variable that is empty would choose the
 // default, such as every service.
-var targetFlags = []string{"image-tag", "to", "component", "service", "task", "container", "command"}
+var targetFlags = []string{"image-tag", "to", "component", "only", "service", "task", "container", "command"}
 
 // checkValue rejects a value that is spelled like a flag of the command, which the flag library would take all the same, and an
 // empty value of one of targetFlags. Joined values follow a =, and may be spelled like a flag.

@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
@@ -120,6 +121,9 @@ func run(ctx context.Context, version string, args []string, s streams) int {
 	}
 	for _, reason := range unreportedErrors(err) {
 		printError(s.err, reason)
+		if os.Getenv("GITHUB_ACTIONS") == "true" && !annotated(reason) {
+			_, _ = fmt.Fprintln(s.err, ui.ErrorAnnotation(sanitize.Text(strings.TrimRight(reason.Error(), "\n"))))
+		}
 	}
 	if unchanged := (unchangedError{}); errors.As(err, &unchanged) && !strings.Contains(err.Error(), "nothing was ") {
 		_, _ = fmt.Fprintln(s.err, "deployer: nothing was changed")
@@ -147,6 +151,14 @@ func unreportedErrors(err error) []error {
 	return unreportedErrors(errors.Unwrap(err))
 }
 
+// annotated reports whether an error is a deployment's, whose phases have annotated it already.
+func annotated(err error) bool {
+	var failed *release.FailedError
+	var notStarted *release.NotStartedError
+	var stopped *release.InterruptedError
+	return errors.As(err, &failed) || errors.As(err, &notStarted) || errors.As(err, &stopped)
+}
+
 // exitCode returns the exit code of an error. Nothing else maps errors to exit codes.
 func exitCode(err error) int {
 	var status exitStatus
@@ -172,9 +184,9 @@ func exitCode(err error) int {
 // printError prints an error once, and its hint on a line of its own. An error may quote a text that nothing has sanitized, such as a name
 // server's answer.
 func printError(w io.Writer, err error) {
-	_, _ = fmt.Fprintf(w, "deployer: %s\n", sanitize.Text(strings.TrimRight(err.Error(), "\n")))
+	_, _ = fmt.Fprintln(w, wrapMessage(w, "deployer: "+sanitize.Text(strings.TrimRight(err.Error(), "\n"))))
 	if remedy := hint.Of(err); remedy != "" {
-		_, _ = fmt.Fprintf(w, "hint: %s\n", sanitize.Text(remedy))
+		_, _ = fmt.Fprintln(w, wrapMessage(w, "hint: "+sanitize.Text(remedy)))
 	}
 }
 

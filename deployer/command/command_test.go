@@ -140,3 +140,13 @@ func TestUnwritableResult(t *testing.T) {
 	require.Equal(t, codeFailed, code)
 	require.Contains(t, printed.String(), "write the result: write /dev/full: no space left on device")
 }
+
+// In GitHub Actions an error that no phase has annotated is shown on the run's page.
+func TestErrorAnnotation(t *testing.T) {
+	t.Setenv("DEPLOYER_DIR", projectRoot(t))
+	_, _, errs := runLine(t, "up", "--env", "nowhere", "--image-tag", "x")
+	require.NotContains(t, errs, "::error")
+	t.Setenv("GITHUB_ACTIONS", "true")
+	_, _, errs = runLine(t, "up", "--env", "nowhere", "--image-tag", "x")
+	require.Contains(t, errs, "\n::error::there is no environment \"nowhere\": Pulumi.nowhere.yaml does not exist\n")
+}

@@ -210,7 +210,7 @@ func flagValues(v verb, flag string, l *completedLine) []string {
 		if v.name == "logs" {
 			return logSources
 		}
-		return serviceRoles()
+		return l.services()
 	case "fault":
 		return list.Map(local.Faults(), func(f local.Fault) string { return f.Name })
 	case "version":
@@ -221,6 +221,16 @@ func flagValues(v verb, flag string, l *completedLine) []string {
 		return []string{completeDirectories}
 	}
 	return nil
+}
+
+// services returns the roles of the services that the environment of --env has; every role where it is not known.
+func (l *completedLine) services() []string {
+	if l != nil && l.given["env"] != "" {
+		if env, err := environment.Load(l.dir(), l.given["env"]); err == nil {
+			return list.Map(env.Services.List(), func(s environment.Service) string { return string(s.Role) })
+		}
+	}
+	return serviceRoles()
 }
 
 // serviceRoles returns the roles that services have.

@@ -49,16 +49,19 @@ func envVerb() verb {
 	}
 }
 
-// envList prints the environments side by side.
+// envList prints the environments side by side. Files that are not valid are an error, and do not hide the others.
 func envList(s *services) error {
 	envs, err := environment.LoadAll(s.flags.Dir)
-	if err != nil {
-		return err
-	}
 	if len(envs) == 0 {
+		if err != nil {
+			return err
+		}
 		return hint.With(fmt.Errorf("%s has no file of an environment", s.flags.Dir), "run from the project's root or name it with --dir")
 	}
-	return ui.Environments(s.terminal.out, envs, s.flags.format, s.terminal.style())
+	if err != nil {
+		err = fmt.Errorf("not valid:\n%w", err)
+	}
+	return errors.Join(ui.Environments(s.terminal.out, envs, s.flags.format, s.terminal.style()), err)
 }
 
 // envValidateOptions are those of a check that needs only files.
@@ -70,7 +73,7 @@ type envValidateOptions struct {
 }
 
 func (o envValidateOptions) run() error {
-	if o.targets.several() && o.targets.selected != allEnvironments {
+	if o.targets.several() && !o.targets.all() {
 		return errSeveral(o.targets.selected)
 	}
 	results, err := o.validate()
@@ -115,7 +118,7 @@ func brokenRules(err error) []docs.Rule {
 }
 
 func (o envValidateOptions) validate() (valid []string, err error) {
-	if o.targets.selected != "" && o.targets.selected != allEnvironments && o.targets.selected != environment.SharedStack {
+	if o.targets.selected != "" && !o.targets.all() && o.targets.selected != environment.SharedStack {
 		env, err := environment.LoadAndCompare(o.targets.options.Dir, o.targets.selected)
 		if err != nil {
 			return nil, err
@@ -143,7 +146,7 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 	return valid, nil
 }
 
-// brokenFiles returns the files that have problems.
+// brokenFiles returns the files that have problems, and those with which they conflict.
 func brokenFiles(err error) []string {
 	var several interface{ Unwrap() []error }
 	var invalid *problem.Error
@@ -155,6 +158,9 @@ func brokenFiles(err error) []string {
 		}
 	case errors.As(err, &invalid):
 		files = append(files, invalid.Source)
+		for _, p := range invalid.Problems {
+			files = append(files, p.Other)
+		}
 	}
 	return files
 }

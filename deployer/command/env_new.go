@@ -61,6 +61,9 @@ func (o envNewOptions) run() error {
 	if len(derived.Omitted) > 0 {
 		o.terminal.warn(fmt.Errorf("omitted, because it applies only to %s: %s", environment.StackOf(o.from), strings.Join(derived.Omitted, ", ")))
 	}
+	for _, broken := range derived.NotCompared {
+		o.terminal.warn(fmt.Errorf("not compared, because its address range cannot be read: %w", broken))
+	}
 	if o.dryRun {
 		_, err := o.terminal.out.Write(derived.Source)
 		return err

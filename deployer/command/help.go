@@ -104,7 +104,7 @@ func (p *helpPage) ofCommand(path string, v verb) {
 		p.rows("OPTIONS", optionRows(own))
 	}
 	p.section("GLOBAL OPTIONS", strings.Join(list.Map(global, func(f cli.Flag) string { return "--" + f.Names()[0] }), " ")+
-		"\n`deployer --help` describes them. Every option has a variable"+variableExample(v)+".")
+		"\n`deployer --help` describes them. "+variableExample(v))
 	if v.long != "" {
 		p.section("DESCRIPTION", v.long)
 	}
@@ -113,7 +113,7 @@ func (p *helpPage) ofCommand(path string, v verb) {
 	}
 }
 
-// variableExample returns the environment variables of a command's options, as examples.
+// variableExample returns a sentence with the environment variables of a command's options, as examples.
 func variableExample(v verb) string {
 	var examples []string
 	for _, f := range v.flags {
@@ -122,9 +122,9 @@ func variableExample(v verb) string {
 		}
 	}
 	if len(examples) == 0 {
-		return ""
+		return "Every option has a variable."
 	}
-	return ": " + strings.Join(examples, ", ")
+	return "Variables: every option has one: " + strings.Join(examples, ", ") + "."
 }
 
 // section adds a heading and a text below it.

@@ -59,7 +59,7 @@ func (s *signals) handle(signal os.Signal, now time.Time) signalAction {
 		s.first = now
 		o.stop = true
 		if s.changing {
-			o.message = "stopping after the running operations (press Ctrl-C again to exit immediately)"
+			o.message = "stopping after the running operations; Ctrl-C again exits immediately"
 		}
 	}
 	var leave time.Time

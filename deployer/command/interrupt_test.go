@@ -17,7 +17,7 @@ import (
 // Only where a change may be under way, the first signal is answered with what happens until the end.
 func TestSignalMessage(t *testing.T) {
 	for changing, want := range map[bool]string{
-		true: "stopping after the running operations (press Ctrl-C again to exit immediately)", false: "",
+		true: "stopping after the running operations; Ctrl-C again exits immediately", false: "",
 	} {
 		got := signals{changing: changing}
 		require.Equal(t, want, got.handle(syscall.SIGINT, time.Unix(0, 0)).message)

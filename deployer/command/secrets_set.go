@@ -16,6 +16,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
 func secretsSetVerb() verb {
@@ -115,7 +116,11 @@ func (o secretsSetOptions) change(ctx context.Context, t *target.Target, had map
 	values := maps.Clone(had)
 	before, there := had[o.key]
 	if o.remove {
-		return o.removed(env, o.terminal.readUse(ctx, t), values, there)
+		if !there {
+			return nil, "", hint.With(fmt.Errorf("%s has no key %s", env.SecretName(), o.key),
+				suggest.Hint(o.key, slices.Sorted(maps.Keys(had)), "`deployer secrets check` lists the keys"))
+		}
+		return o.removed(env, o.terminal.readUse(ctx, t), values)
 	}
 	value, source, err := o.value(ctx)
 	if err != nil {
@@ -144,7 +149,7 @@ func (o secretsSetOptions) change(ctx context.Context, t *target.Target, had map
 }
 
 func (o secretsSetOptions) removed(
-	env *environment.Environment, use checks.SecretUse, values map[string]string, there bool,
+	env *environment.Environment, use checks.SecretUse, values map[string]string,
 ) (map[string]string, string, error) {
 	file := environment.FileName(env.Stack)
 	switch {
@@ -155,9 +160,6 @@ func (o secretsSetOptions) removed(
 	default:
 		return nil, "", hint.With(fmt.Errorf("the task definitions that run refer to %s: without it no other task of theirs starts", o.key),
 			"run a full deployment first, which replaces them by "+file+", or give --force")
-	}
-	if !there {
-		return values, "", nil
 	}
 	delete(values, o.key)
 	return values, "removed from", nil

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/notify"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
@@ -43,18 +45,18 @@ Components:
 			&cli.BoolFlag{Name: "yaml", Usage: "short for --format yaml"},
 			&cli.BoolFlag{Name: "summary", Usage: "short for --format summary; with --yaml, both"},
 			&cli.BoolFlag{Name: "json", Usage: "short for --format json"},
-			&cli.BoolFlag{Name: "watch", Usage: "repeat the report until Ctrl-C"},
+			&cli.BoolFlag{Name: "watch", Usage: "repeat the report until Ctrl-C or --timeout"},
 			&cli.DurationFlag{Name: "interval", Usage: "with --watch, the `TIME` between two reports", Value: 30 * time.Second},
 			&cli.BoolFlag{Name: "publish-metrics", Usage: "publish the counts to CloudWatch, namespace " + environment.MetricsNamespace},
 			&cli.StringFlag{Name: "notify", Usage: "post the summary to the webhook `URL` when the result is not healthy or has changed"},
 		},
-		// The time limit is each report's, not that of a whole watch.
-		run: func(_ context.Context, s *services, c *cli.Context) error {
+		// A report that reaches the time limit is printed: what has not responded by then is unknown. So the limit is not the context's.
+		run: func(limited context.Context, s *services, c *cli.Context) error {
 			o, err := readStatusOptions(s, c)
 			if err != nil {
 				return err
 			}
-			return o.run(c.Context)
+			return o.run(c.Context, limited)
 		},
 	}
 }
@@ -70,8 +72,9 @@ type statusOptions struct {
 	output string
 	// timeout limits each report.
 	timeout time.Duration
-	// watch is the interval between reports; 0 is a single report.
+	// watch is the interval between reports; 0 is a single report. clock, the machine's, waits between them.
 	watch   time.Duration
+	clock   clock.Clock
 	publish bool
 	// webhook is nil without --notify.
 	webhook *notify.Webhook
@@ -81,7 +84,7 @@ type statusOptions struct {
 func readStatusOptions(s *services, c *cli.Context) (statusOptions, error) {
 	st := statusOptions{
 		targets: s.targets, terminal: s.terminal, stacks: s.stacks,
-		format: statusFormat(c, s.flags.format), output: s.flags.output, timeout: cmp.Or(s.flags.timeout, statusTimeout),
+		format: statusFormat(c, s.flags.format), output: s.flags.output, timeout: cmp.Or(s.flags.timeout, statusTimeout), clock: clock.Real(),
 		publish: c.Bool("publish-metrics"), only: split(c.StringSlice("only")), skip: split(c.StringSlice("skip")),
 	}
 	if unknown := checks.UnknownComponents(slices.Concat(st.only, st.skip)); len(unknown) > 0 {
@@ -95,6 +98,7 @@ func readStatusOptions(s *services, c *cli.Context) (statusOptions, error) {
 		if st.watch = c.Duration("interval"); st.watch <= 0 {
 			return st, hint.With(fmt.Errorf("--interval %s is not a positive time", st.watch), "give one such as 30s")
 		}
+		st.timeout = min(st.timeout, statusTimeout)
 		if st.format == "html" && st.output == "" {
 			return st, hint.With(errors.New("--watch writes an HTML page to a file only"), "add --output status.html")
 		}
@@ -112,7 +116,7 @@ func readStatusOptions(s *services, c *cli.Context) (statusOptions, error) {
 // statusFormat returns the value of --format, or of its short forms.
 func statusFormat(c *cli.Context, format string) string {
 	switch {
-	case c.IsSet("format"):
+	case c.IsSet("format") && os.Getenv(variable("format")) == "":
 		return format
 	case c.Bool("json"):
 		return "json"
@@ -126,14 +130,15 @@ func statusFormat(c *cli.Context, format string) string {
 	return format
 }
 
-func (o statusOptions) run(ctx context.Context) (err error) {
+// run prints one report, or repeats it until the limited context ends.
+func (o statusOptions) run(ctx, limited context.Context) (err error) {
 	e, err := o.openEnvironments(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
 	if o.watch > 0 {
-		return o.watchEnvironments(ctx, e)
+		return o.watchEnvironments(ctx, limited, e)
 	}
 	return o.report(ctx, e, func(result []byte) error {
 		_, err := o.terminal.out.Write(result)
@@ -180,7 +185,7 @@ func (o statusOptions) report(ctx context.Context, e *environments, show func(re
 
 // uncounted reports whether an environment is only listed: under --env all, one that is not deployed. Its file alone names it there.
 func (o statusOptions) uncounted(r ui.EnvironmentReport) bool {
-	return o.targets.selected == allEnvironments && r.NotDeployed()
+	return o.targets.all() && r.NotDeployed()
 }
 
 // notifyAll sends a report's result to CloudWatch, to the webhook and, with --debug, the trace to standard error. Errors are printed

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/target"
@@ -68,16 +67,6 @@ func (e *environments) close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// clock returns the clock of the first target; nil where there is none.
-func (e *environments) clock() clock.Clock {
-	for _, one := range e.all {
-		if one.target != nil {
-			return one.target.Clock
-		}
-	}
-	return nil
 }
 
 // failed reports whether the last report failed for every environment.

@@ -14,9 +14,9 @@ const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
 // be wrapped in a narrow terminal.
 const footerLines = 4
 
-// watchEnvironments repeats the report until it is interrupted, which is its end as that of any command. Where the first report failed for every
-// environment, it does not retry.
-func (o statusOptions) watchEnvironments(ctx context.Context, e *environments) error {
+// watchEnvironments repeats the report until it is interrupted, which is its end as that of any command, or until the limited context ends:
+// then it returns the exit code of the last report. Where the first report failed for every environment, it does not retry.
+func (o statusOptions) watchEnvironments(ctx, limited context.Context, e *environments) error {
 	const ended = exitStatus(codeInterrupted)
 	for first := true; ; first = false {
 		err := o.report(ctx, e, func(result []byte) (err error) {
@@ -33,12 +33,16 @@ func (o statusOptions) watchEnvironments(ctx context.Context, e *environments) e
 			return err // the output failed
 		case !reported:
 			printError(o.terminal.err, err)
+			err = exitStatus(codeNotRun)
 		}
 		if isTerminal(o.terminal.err) {
 			_, _ = fmt.Fprintf(o.terminal.err, "\n%s; next report in %s, press Ctrl-C to end\n", e.verdict, o.watch)
 		}
-		if e.clock().Wait(ctx, o.watch) != nil {
+		switch waitErr := o.clock.Wait(limited, o.watch); {
+		case ctx.Err() != nil:
 			return ended
+		case waitErr != nil:
+			return err
 		}
 	}
 }

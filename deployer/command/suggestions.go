@@ -28,7 +28,7 @@ var otherCommands = map[string]string{
 	"svc": "status", "monitor": "status", "releases": "history", "deployments": "history", "revisions": "history", "events": "history",
 	"ssh": "exec", "console": "exec", "shell": "exec", "sh": "exec", "bash": "exec", "run": "exec", "attach": "exec",
 	"tail": "logs", "log": "logs", "diff": "preview", "plan": "preview", "synth": "preview", "refresh": "drift",
-	"undo": "rollback", "revert": "rollback", "reload": "restart", "bounce": "restart", "migration": "migrate", "migrations": "migrate",
+	"undo": "rollback", "abort": "rollback", "upp": "up", "scale": "up", "revert": "rollback", "reload": "restart", "bounce": "restart", "migration": "migrate", "migrations": "migrate",
 	"registry": "images", "tags": "images", "builds": "images", "ls": "env list", "list": "env list", "environments": "env list",
 	"validate": "env validate", "check": "doctor", "whoami": "doctor", "login": "doctor", "auth": "doctor",
 	"config": "vars", "envs": "vars", "variables": "vars", "setenv": "secrets set", "secret": "secrets", "open": "url", "domain": "url",
@@ -101,7 +101,7 @@ func firstExisting(commands []string) string {
 
 // otherFlags maps names of flags, as other tools have them or short, to the deployer's.
 var otherFlags = map[string]string{
-	"tag": "image-tag", "image": "image-tag", "environment": "env", "stage": "env", "stack": "env", "s": "env", "l": "local", "v": "verbose",
+	"tag": "image-tag", "image": "image-tag", "environment": "env", "stage": "env", "stack": "env", "s": "env", "en": "env", "l": "local", "v": "verbose",
 	"plan": "dry-run", "n": "dry-run", "preview": "dry-run", "color": "no-color", "no-colour": "no-color", "silent": "quiet", "cwd": "dir",
 	"wait-timeout": "timeout", "auto-approve": "yes", "force": "yes", "assume-yes": "yes", "svc": "service", "component": "only", "tail": "limit",
 	"revision": "to", "exclude": "skip", "json": "format", "yaml": "format", "cluster": "env", "aws-profile": "profile", "aws-region": "region",
@@ -183,7 +183,7 @@ func flagHint(path string, flags []cli.Flag, name, usage string) string {
 		}
 	case other != "" && flagOf(flags, "--"+other) != nil:
 		meant = []string{dashed(other)}
-	default:
+	case len(commandsWith(name)) == 0:
 		meant = list.Map(suggest.Nearest(name, longNames(flags)), dashed)
 	}
 	if len(meant) > 0 {
@@ -217,6 +217,9 @@ func commandsWith(name string) []string {
 
 // meantFlag returns the command with the flag that an argument was probably meant for: up dev is up --env dev; "" where none is.
 func (v verb) meantFlag(c *cli.Context, argument string) string {
+	if v.name == "vars" && argument == "set" {
+		return "deployer secrets set KEY"
+	}
 	takes := func(flag string, values []string) bool {
 		return flagOf(v.flags, "--"+flag) != nil && slices.Contains(values, argument)
 	}

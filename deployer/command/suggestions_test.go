@@ -36,7 +36,13 @@ func TestSuggestions(t *testing.T) {
 		"nonsense":             {`unknown command "nonsense"`, "`deployer --help` lists the commands"},
 		"lock kep":             {`unknown command "kep"`, "`deployer lock --help` lists the commands"}, // keep is hidden
 		"help nonsense":        {`unknown command "nonsense"`, "`deployer --help` lists the commands"},
+		"upp":                  {`unknown command "upp"`, "did you mean `deployer up`? "},
+		"scale":                {`unknown command "scale"`, "did you mean `deployer up`? "},
+		"abort":                {`unknown command "abort"`, "did you mean `deployer rollback`? "},
+		"vars set A=b":         {`"set" was given`, "did you mean `deployer secrets set KEY`? "},
 		// Flags.
+		"up --en dev":          {"unknown flag --en", "did you mean --env? "},
+		"up --stop":            {"unknown flag --stop", "--stop is a flag of migrate; "},
 		"up --image-tagg x":    {"unknown flag --image-tagg", "did you mean --image-tag? `deployer up --help` lists the flags"},
 		"up -image-tagg x":     {"unknown flag --image-tagg", "did you mean --image-tag? "},
 		"up --tag x":           {"unknown flag --tag", "did you mean --image-tag? "},
@@ -78,7 +84,21 @@ func TestSuggestions(t *testing.T) {
 		"up latest":         {`"latest" was given`, "did you mean `deployer up --image-tag latest`? "},
 		"secrets init dev":  {"takes no argument", "`deployer secrets init --help` shows the usage"}, // it may be a secret
 		// One environment.
-		"history --env all":                  {"--env all: this command takes one environment", "run it once for each; "},
+		"history --env all":                {"--env all: this command takes one environment", "run it once for each; "},
+		"env validate --env dev,staging,x": {"--env dev,staging,x: this command takes one environment", "run it once for each; "},
+		// Flags that contradict each other, or would be ignored.
+		"status --env dev --json --yaml":             {"--yaml and --json contradict each other", "leave one of them out"},
+		"status --env dev --json --summary --yaml":   {"--yaml, --summary and --json contradict each other", "leave one of them out"},
+		"status --env dev --json --format yaml":      {"--json and --format yaml contradict each other", "leave one of them out"},
+		"status --env dev -f json --summary":         {"--summary and --format json contradict each other", "leave one of them out"},
+		"status --env dev --only vpc,nat --skip nat": {"--only and --skip both name nat", "leave it out of one of them"},
+		"status --env dev --interval 5s":             {"--interval does nothing without --watch", "add --watch, or leave --interval out"},
+		"status --env dev --only=":                   {"--only is given, and its value is empty", "give a value, or leave --only out"},
+		// Arguments that are missing.
+		"secrets set --env dev":              {"KEY is missing", "`deployer secrets set --help` shows the usage"},
+		"local push":                         {"TAG is missing", "`deployer local push --help` shows the usage"},
+		"completion":                         {"SHELL is missing", "`deployer completion --help` shows the usage"},
+		"env new --from dev":                 {"NAME is missing", "`deployer env new --help` shows the usage"},
 		"up --image-tag x --env dev,staging": {"--env dev,staging: this command takes one environment", "run it once for each; "},
 		"env validate --env dev,staging":     {"--env dev,staging: this command takes one environment", "run it once for each; "},
 		"cost --env dev --against stagng":    {"no environment and no file has this name", ""},

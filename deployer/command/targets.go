@@ -157,8 +157,11 @@ const allEnvironments = "all"
 
 // several reports whether --env asks for several environments, even if there is only one.
 func (t *targets) several() bool {
-	return strings.Contains(t.selected, ",") || t.selected == allEnvironments
+	return strings.Contains(t.selected, ",") || t.all()
 }
+
+// all reports whether --env asks for all environments, alone or in a list.
+func (t *targets) all() bool { return slices.Contains(split([]string{t.selected}), allEnvironments) }
 
 // names returns the environments that --env names, each once: dev and development are the same.
 func (t *targets) names() ([]string, error) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -63,7 +64,7 @@ func (t *terminal) withWriteError(err error) error {
 // warn reports an error that changes nothing of the command's result; nil is none.
 func (t *terminal) warn(err error) {
 	if err != nil {
-		_, _ = fmt.Fprintf(t.err, "deployer: warning: %s\n", sanitize.Text(strings.TrimRight(err.Error(), "\n")))
+		_, _ = fmt.Fprintln(t.err, wrapMessage(t.err, "deployer: warning: "+sanitize.Text(strings.TrimRight(err.Error(), "\n"))))
 		t.warnings.Add(1)
 	}
 }
@@ -72,7 +73,7 @@ func (t *terminal) warn(err error) {
 func (t *terminal) log(message string) {
 	warning := strings.HasPrefix(message, "warning:")
 	if !t.quiet || warning {
-		_, _ = fmt.Fprintf(t.err, "deployer: %s\n", message)
+		_, _ = fmt.Fprintln(t.err, wrapMessage(t.err, "deployer: "+message))
 	}
 	if warning {
 		t.warnings.Add(1)
@@ -108,6 +109,30 @@ func styleOf(stream any, noColor bool) ui.Style {
 		Color: !noColor && kind != "dumb", Width: width, Height: max(0, height-1), // the prompt follows
 		ASCII: !unicode(os.Getenv) || kind == "dumb" || kind == "linux",
 	}
+}
+
+// wrapMessage breaks a message between words where a stream is a terminal that is narrower. Commands stay whole, so that they can be copied;
+// they get the flags in force first, which make them longer.
+func wrapMessage(stream io.Writer, message string) string {
+	width := styleOf(stream, true).Width
+	if width == 0 {
+		return message
+	}
+	if w, ok := stream.(flaggedWriter); ok {
+		message = w.flags.addTo(message)
+	}
+	return wrapWords(message, width)
+}
+
+// unbrokenSpace stands for a space at which no line is broken. It is a character of the private use area, which no message has.
+const unbrokenSpace = "\ue000"
+
+// unbroken matches what stays on one line: what is in backticks, and a line that is a command.
+var unbroken = regexp.MustCompile("(?m)`[^`\n]*`|^[ \t]*deployer [a-z][^\n]*$")
+
+func wrapWords(message string, width int) string {
+	kept := unbroken.ReplaceAllStringFunc(message, func(command string) string { return strings.ReplaceAll(command, " ", unbrokenSpace) })
+	return strings.ReplaceAll(text.Wrap(kept, width, ""), unbrokenSpace, " ")
 }
 
 // symbols reports whether a stream can show characters beyond ASCII.
@@ -170,7 +195,8 @@ func (t *terminal) confirm(ctx context.Context, action, name, reason string) err
 	if !isTerminal(t.in) {
 		return hint.With(fmt.Errorf("%s, and there is no terminal to ask at", reason), "add --yes if you mean it")
 	}
-	_, _ = fmt.Fprintf(t.err, "You are about to %s %s; %s. Type its name to continue: ", action, name, reason)
+	question := fmt.Sprintf("You are about to %s %s; %s. Type its name to continue:", action, name, reason)
+	_, _ = fmt.Fprint(t.err, wrapMessage(t.err, question)+" ")
 	defer t.setChanging(t.setChanging(false)) // nothing is under way while a person thinks
 	answer, err := readWithContext(ctx, func() (string, error) { return bufio.NewReader(t.in).ReadString('\n') })
 	if ctx.Err() != nil {

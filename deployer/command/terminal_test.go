@@ -165,3 +165,11 @@ func TestUnreportedErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.want, unreportedErrors(test.err)) })
 	}
 }
+
+// Messages are broken between words, and never within a command.
+func TestWrapWords(t *testing.T) {
+	require.Equal(t, "deployer: there is no\nenvironment \"x\"", wrapWords(`deployer: there is no environment "x"`, 22))
+	require.Equal(t, "hint: run\n`deployer up --env dev --image-tag TAG`,\nthen look", wrapWords("hint: run `deployer up --env dev --image-tag TAG`, then look", 22))
+	require.Equal(t, "it failed:\n  deployer status --env dev --only ecs_service\nand so on", wrapWords("it failed:\n  deployer status --env dev --only ecs_service\nand so on", 22))
+	require.Equal(t, "a message to a pipe", wrapMessage(io.Discard, "a message to a pipe"))
+}

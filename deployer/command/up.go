@@ -115,7 +115,7 @@ func (o upOptions) run(ctx context.Context) error {
 		return err
 	}
 	tag, err := o.resolveTag(env)
-	if err := errors.Join(o.check(), err, o.targets.rejectRegionMismatch(name)); err != nil {
+	if err := errors.Join(o.check(), err, o.targets.rejectRegionMismatch(name), o.rejectConflicts(name)); err != nil {
 		return err
 	}
 	o.tag = tag
@@ -132,6 +132,16 @@ func (o upOptions) run(ctx context.Context) error {
 		return o.release(ctx, t)
 	}
 	return o.locked(ctx, t)
+}
+
+// rejectConflicts compares the environment's file with the others. A deployment of code changes nothing in which they could conflict, and is not
+// held up by another environment's file.
+func (o upOptions) rejectConflicts(name string) error {
+	if o.codeOnly {
+		return nil
+	}
+	_, err := environment.LoadAndCompare(o.targets.options.Dir, name)
+	return err
 }
 
 // resolveTag decides which image is deployed: the one that --image-tag names, the one that runs (""), or the latest.

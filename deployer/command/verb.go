@@ -96,6 +96,9 @@ func (v verb) command(s streams) *cli.Command {
 		if err != nil {
 			return err
 		}
+		if err := v.rejectContradictions(ctx); err != nil {
+			return err
+		}
 		all := newServices(flags, ctx.Bool("wait"), s)
 		all.targets.takesShared = v.takesShared
 		s.setChanging(v.changes)
@@ -163,6 +166,9 @@ func (v verb) checkArguments(c *cli.Context) error {
 			}
 		}
 		return hint.With(fmt.Errorf("%s takes no argument, %s was given", v.name, given), usage)
+	}
+	if v.args != "" && !strings.HasPrefix(v.args, "[") && c.NArg() == 0 {
+		return hint.With(fmt.Errorf("%s is missing", v.args), usage)
 	}
 	if v.args != "" && !strings.HasPrefix(v.args, "[") && c.NArg() != 1 {
 		return hint.With(fmt.Errorf("%s takes %s, and nothing else", v.name, v.args), usage)

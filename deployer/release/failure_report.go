@@ -25,7 +25,7 @@ type failedTask struct {
 	cause checks.Stop
 }
 
-func (f failedTask) id() string { return taskID(&f.task) }
+func (f failedTask) id() string { return shortTaskID(&f.task) }
 
 // failedTasks returns the failed tasks of this run's deployment, the oldest first.
 func (o observation) failedTasks() []failedTask {
@@ -189,6 +189,12 @@ func hintText(env *environment.Environment, cause checks.Stop) string {
 func (r *ecsRollout) lastLogLines(ctx context.Context, role environment.Role, task string, limit int32) []string {
 	lines, _ := logstream.Tail(ctx, r.logs, r.env.LogGroupName(), logStream(r.env, role, task), limit)
 	return lines
+}
+
+// shortTaskID returns the digits of a task's ID that messages and lists of tasks show; commands take them for the whole ID.
+func shortTaskID(task *types.Task) string {
+	id := taskID(task)
+	return id[:min(len(id), 8)]
 }
 
 func taskID(task *types.Task) string { return awsx.NameFromARN(aws.ToString(task.TaskArn)) }

@@ -22,8 +22,11 @@ import (
 // fakeAWS returns a configuration whose calls handle answers, from their typed input.
 func fakeAWS(handle func(in any) (any, error)) aws.Config {
 	handler := middleware.InitializeMiddlewareFunc("Answer", func(
-		_ context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
+		ctx context.Context, in middleware.InitializeInput, _ middleware.InitializeHandler,
 	) (out middleware.InitializeOutput, meta middleware.Metadata, err error) {
+		if err := ctx.Err(); err != nil {
+			return out, meta, err
+		}
 		out.Result, err = handle(in.Parameters)
 		return out, meta, err
 	})

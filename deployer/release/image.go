@@ -20,6 +20,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // Image is an image of the registry: its tag resolved to a digest, which is what is deployed.
@@ -171,7 +172,7 @@ func newestTagsHint(ctx context.Context, client ecrimage.Client, env *environmen
 	})
 	newest := details[:min(len(details), maxTagsShown)]
 	tags := list.Map(newest, func(detail types.ImageDetail) string { return preferredTag(detail.ImageTags) })
-	return "the newest tags are " + strings.Join(tags, ", ")
+	return "the newest " + text.PluralWord(len(tags), "tag is ", "tags are ") + strings.Join(tags, ", ")
 }
 
 // listImages describes the images of the environment's repository, of all pages.

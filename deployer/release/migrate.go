@@ -32,6 +32,8 @@ const (
 	// stopTimeout is how long a migration may take to stop, stopCallTimeout how long the call that asks for it.
 	stopTimeout     = 3 * time.Minute
 	stopCallTimeout = 10 * time.Second
+	// detachTimeout limits the last read of a migration after an interruption, since a CI system soon kills the deployer.
+	detachTimeout = 3 * time.Second
 	// startedByPrefix precedes the deployment's ID in the startedBy field of a migration's task.
 	startedByPrefix = "deployer/"
 	// nothingToMigrate is what Prisma prints for a database that has every migration.
@@ -78,13 +80,13 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 	if len(command) == 0 {
 		command = m.env.Deployment.Migrations.Command
 	}
-	log.note("task %s started: %s", taskID(task), sanitize.Text(strings.Join(command, " ")))
+	log.note("task %s started: %s", shortTaskID(task), sanitize.Text(strings.Join(command, " ")))
 	task, tail, err := m.follow(ctx, task, log, m.env.Deployment.Migrations.Timeout)
 	switch {
 	case errors.Is(err, errTimeout):
 		err = m.stopTimedOut(ctx, task, tail, log)
 	case err != nil && ctx.Err() != nil:
-		err = m.detach(ctx, task)
+		err = m.detach(ctx, task, tail, log)
 	case err == nil:
 		err = m.evaluate(task, tail)
 	}
@@ -112,7 +114,7 @@ func (m *migrationTask) ensureNotRunning(ctx context.Context, log phaseLog) erro
 			return hint.With(fmt.Errorf("%s; it has not finished after %s, and is not stopped", migrationText(task), m.env.Deployment.Migrations.Timeout),
 				"check its log and its locks in the database; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 		case err != nil && ctx.Err() != nil:
-			return fmt.Errorf("the migration %s continues in the background; no other was started", taskID(&task))
+			return fmt.Errorf("the migration %s %s; no other was started", shortTaskID(&task), m.stateAfterInterruption(ctx, &task))
 		case err != nil:
 			return err
 		}
@@ -170,18 +172,18 @@ func (m *migrationTask) follow(ctx context.Context, task *types.Task, log phaseL
 			return task, tail, err
 		case err != nil:
 			if pollErrors++; pollErrors == maxPollErrors || expiry.IsError(err) {
-				return task, tail, fmt.Errorf("%w; the migration continues in the background", err)
+				return task, tail, fmt.Errorf("%w; the migration may still be running", err)
 			}
 			continue
 		case current == nil && waited > consistencyWindow:
-			return task, tail, fmt.Errorf("ECS does not list the migration %s any more", taskID(task))
+			return task, tail, fmt.Errorf("ECS does not list the migration %s any more", shortTaskID(task))
 		case current == nil:
 			continue
 		}
 		task, pollErrors = current, 0
 		if now := strings.ToLower(aws.ToString(task.LastStatus)); now != status {
 			status = now
-			log.progress("task %s is %s", taskID(task), status)
+			log.progress("task %s is %s", shortTaskID(task), status)
 		}
 		if task.StartedAt != nil {
 			tail.next(ctx, log)
@@ -219,9 +221,9 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 	next := timeoutHint(len(tail.begun) > 0)
 	if err := m.stopTask(ctx, task, "time limit of "+limit.String()+" exceeded"); err != nil {
 		return hint.With(fmt.Errorf("the migration has not finished within its time limit, %s, and could not be stopped: %w%s\n  task %s is still running",
-			limit, err, tail.excerpt(), taskID(task)), "stop it with `deployer migrate --env "+m.env.Stack+" --stop`; "+next)
+			limit, err, tail.excerpt(), shortTaskID(task)), "stop it with `deployer migrate --env "+m.env.Stack+" --stop`; "+next)
 	}
-	log.progress("stopping task %s", taskID(task))
+	log.progress("stopping task %s", shortTaskID(task))
 	text := fmt.Sprintf("the migration was stopped at its time limit, %s", limit)
 	ended, rest, err := m.follow(ctx, task, withoutNotes(log), stopTimeout)
 	if err == nil {
@@ -232,17 +234,47 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 	return hint.With(errors.New(text+tail.excerpt()), next)
 }
 
-// detach returns what happens to the task when the deployment is interrupted.
-func (m *migrationTask) detach(ctx context.Context, task *types.Task) error {
+// detach returns what happens to the task when the deployment is interrupted. A task that stopped since the last poll is evaluated.
+func (m *migrationTask) detach(ctx context.Context, task *types.Task, tail *logTailer, log phaseLog) error {
+	state := m.stateAfterInterruption(ctx, task)
+	if checks.Ended(*task) {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachTimeout)
+		defer cancel()
+		if task.StartedAt != nil {
+			tail.next(bounded, log)
+		}
+		if err := m.evaluate(task, tail); err != nil {
+			return err
+		}
+		return hint.With(fmt.Errorf("the migration %s %s: exit code 0", shortTaskID(task), state),
+			"run the same command again: migrations that are applied are not applied twice")
+	}
 	if !m.stopOnInterrupt {
-		return hint.With(fmt.Errorf("the migration %s continues in the background", taskID(task)),
+		return hint.With(fmt.Errorf("the migration %s %s", shortTaskID(task), state),
 			"run the same command again with --wait, which waits for it first; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 	}
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
-		return fmt.Errorf("the migration %s continues in the background, it could not be stopped: %w", taskID(task), err)
+		return fmt.Errorf("the migration %s %s, it could not be stopped: %w", shortTaskID(task), state, err)
 	}
-	return hint.With(fmt.Errorf("the migration %s is being stopped", taskID(task)),
+	return hint.With(fmt.Errorf("the migration %s is being stopped", shortTaskID(task)),
 		"that takes up to two minutes: run the same command again with --wait, which waits for it first")
+}
+
+// stateAfterInterruption reads the task once more, although the context has ended, and returns its state as the end of a sentence.
+func (m *migrationTask) stateAfterInterruption(ctx context.Context, task *types.Task) string {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), detachTimeout)
+	defer cancel()
+	current, err := m.describe(bounded, aws.ToString(task.TaskArn))
+	if current != nil {
+		*task = *current
+	}
+	switch {
+	case checks.Ended(*task):
+		return "has finished"
+	case err != nil:
+		return "may still be running"
+	}
+	return "continues in the background"
 }
 
 // evaluate returns an error unless the task exited with 0.
@@ -291,7 +323,7 @@ func runningMigrations(ctx context.Context, client *ecs.Client, env *environment
 
 // migrationText returns which migration is running, since when, and who started it.
 func migrationText(task types.Task) string {
-	text := "a migration is running: task " + taskID(&task)
+	text := "a migration is running: task " + shortTaskID(&task)
 	if task.CreatedAt != nil {
 		text += " since " + task.CreatedAt.UTC().Format(time.TimeOnly) + " UTC"
 	}

@@ -51,13 +51,13 @@ func StopMigrations(ctx context.Context, deps Deps, by string) ([]StoppedMigrati
 // stopRunning stops a migration and waits for its end.
 func (m *migrationTask) stopRunning(ctx context.Context, task *types.Task, by string, log phaseLog) (StoppedMigration, error) {
 	if err := m.stopTask(ctx, task, "stopped with `deployer migrate --stop` by "+by); err != nil {
-		return StoppedMigration{}, fmt.Errorf("stop the migration %s: %w", taskID(task), err)
+		return StoppedMigration{}, fmt.Errorf("stop the migration %s: %w", shortTaskID(task), err)
 	}
-	log.progress("stopping task %s", taskID(task))
+	log.progress("stopping task %s", shortTaskID(task))
 	start := m.clock.Now()
 	ended, tail, err := m.follow(ctx, task, log, stopTimeout)
 	if err != nil {
-		return StoppedMigration{}, hint.With(fmt.Errorf("the migration %s was asked to stop, and has not stopped yet: %w", taskID(task), err),
+		return StoppedMigration{}, hint.With(fmt.Errorf("the migration %s was asked to stop, and has not stopped yet: %w", shortTaskID(task), err),
 			"ECS kills it after two minutes: run `deployer migrate --env "+m.env.Stack+" --stop` again, which waits for it")
 	}
 	return StoppedMigration{

@@ -210,6 +210,59 @@ func TestInterruptedMigration(t *testing.T) {
 	}
 }
 
+// A migration that stopped between the last poll and the interruption is not reported as continuing.
+func TestInterruptedMigrationThatHasStopped(t *testing.T) {
+	denied := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
+	for name, test := range map[string]struct {
+		end  func(*fakeECS)
+		want string
+		hint string
+		code int32
+	}{
+		"it succeeded": {func(e *fakeECS) { e.ends(0) }, "the migration new has finished: exit code 0", "run the same command again", 0},
+		"it failed": {
+			func(e *fakeECS) { e.ends(1) },
+			"the migration failed: exit code 1 (application error)\n  last log lines:\n    Error: P3018", "the schema may be partly changed", 1,
+		},
+		"its containers have exited": {func(e *fakeECS) {
+			e.ends(0)
+			e.tasks[0].LastStatus = aws.String("DEPROVISIONING")
+		}, "the migration new has finished: exit code 0", "run the same command again", 0},
+		"it cannot be read": {func(e *fakeECS) { e.errors["DescribeTasks"] = denied }, "the migration new may still be running", "--wait", -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, m := migrating(t)
+			e.log = []string{"Error: P3018"}
+			ctx, cancel := context.WithCancel(t.Context())
+			e.after(map[int]func(){1: e.runs, 3: func() { test.end(e); cancel() }})
+			log, _ := newTestLog()
+			result, err := m.run(ctx, log)
+			require.EqualError(t, err, test.want)
+			require.Contains(t, hint.Of(err), test.hint)
+			require.Equal(t, test.code, result.ExitCode)
+			require.Empty(t, e.stopped)
+		})
+	}
+}
+
+// The same holds for another migration that is waited for.
+func TestInterruptedWaitForAnotherMigration(t *testing.T) {
+	for want, end := range map[string]func(*fakeECS){
+		"the migration first continues in the background; no other was started": func(*fakeECS) {},
+		"the migration first has finished; no other was started":                func(e *fakeECS) { e.ends(0) },
+	} {
+		e, m := migrating(t)
+		m.wait = true
+		e.tasks = []types.Task{oneOff("first", "RUNNING")}
+		ctx, cancel := context.WithCancel(t.Context())
+		e.after(map[int]func(){2: func() { end(e); cancel() }})
+		log, _ := newTestLog()
+		_, err := m.run(ctx, log)
+		require.EqualError(t, err, want)
+		require.Empty(t, e.ran)
+	}
+}
+
 // A migration never runs another image than the one that is deployed.
 func TestMigrationOfUnprovisionedImage(t *testing.T) {
 	e, m := migrating(t)

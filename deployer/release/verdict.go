@@ -97,7 +97,7 @@ func (o observation) evaluateTasks(digests []string, consistent bool) verdict {
 		case c == nil || !slices.Contains(digests, aws.ToString(c.ImageDigest)):
 			old++
 		case c.HealthStatus == types.HealthStatusUnhealthy:
-			return o.rolling("has an unhealthy container in task %s", taskID(&t))
+			return o.rolling("has an unhealthy container in task %s", shortTaskID(&t))
 		default:
 			current++
 		}

@@ -119,24 +119,28 @@ func (d *document) cost(c Cost) {
 	}
 	d.notes(d.style.bold(title))
 	d.notes(actualNotes(c)...)
-	t := newTable("resource", "quantity", "unit", "price", "a month", "at most")
-	t.SetColumnConfigs(slices.Concat(wrapped(1, 3), alignRight(2, 4, 5, 6)))
+	header := []any{"resource", "quantity", "unit", "price", "a month"}
+	right := []int{2, 4, 5}
+	if c.MostUSD > c.USD {
+		header, right = append(header, "at most"), append(right, 6)
+	}
+	t := newTable(header...)
+	t.SetColumnConfigs(slices.Concat(wrapped(1, 3), alignRight(right...)))
 	area := ""
 	for _, line := range c.Lines {
 		if line.Area != area {
 			area = line.Area
 			t.AppendRow([]any{area})
 		}
-		mark, most := "  ", ""
+		mark := "  "
 		if line.Assumed {
 			mark = "~ "
 		}
+		row := []any{mark + line.Resource, fmt.Sprintf("%.1f", line.Quantity), line.Unit, formatUnitPrice(line.UnitUSD), formatUSD(line.USD)}
 		if line.MostUSD > line.USD {
-			most = formatUSD(line.MostUSD)
+			row = append(row, formatUSD(line.MostUSD))
 		}
-		t.AppendRow([]any{
-			mark + line.Resource, fmt.Sprintf("%.1f", line.Quantity), line.Unit, formatUnitPrice(line.UnitUSD), formatUSD(line.USD), most,
-		})
+		t.AppendRow(row)
 	}
 	sums := []any{"all", "", "", "", formatUSD(c.USD)}
 	if c.MostUSD > c.USD {

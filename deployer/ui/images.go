@@ -8,6 +8,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // ImageList is the images of a repository and the environments that run them.
@@ -44,7 +45,7 @@ func (d *document) images(list ImageList) {
 	t.SetColumnConfigs(slices.Concat(alignRight(4), wrapped(1, 5, 6, 7)))
 	d.table(t)
 	if left := list.Total - len(list.Images); left > 0 {
-		d.addf("", "%d older images are not shown; --limit 0 shows all", left)
+		d.addf("", "%s not shown; --limit 0 shows all", text.Plural(left, "older image is", "older images are"))
 	}
 	for _, unreadable := range list.Unreadable {
 		d.addf("", "what runs in %s is not known: %s", unreadable.Environment, unreadable.Error)

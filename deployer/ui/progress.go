@@ -253,6 +253,9 @@ func (p *Progress) erase() {
 	}
 }
 
+// ErrorAnnotation returns the workflow command that shows an error on the page of a GitHub Actions run.
+func ErrorAnnotation(message string) string { return "::error::" + escapeAnnotation(message) }
+
 // escapeAnnotation escapes a message for a workflow command.
 // Source: https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts
 func escapeAnnotation(s string) string {

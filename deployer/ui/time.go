@@ -51,12 +51,20 @@ func timeByCause(d history.Deployment) string {
 func JobSummary(d history.Deployment) string {
 	total := d.Ended.Sub(d.Started).Seconds()
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s to %s: %s\n\n", escapeMarkdown(d.Image.Tag), escapeMarkdown(d.Environment), d.Outcome)
+	outcome, back := string(d.Outcome), ""
+	if d.RolledBackTo != nil {
+		back = escapeMarkdown(d.RolledBackTo.Tag)
+		outcome += ", rolled back to " + back
+	}
+	fmt.Fprintf(&b, "### %s to %s: %s\n\n", escapeMarkdown(d.Image.Tag), escapeMarkdown(d.Environment), outcome)
 	b.WriteString("| phase | outcome | time | share | |\n| --- | --- | ---: | ---: | --- |\n")
 	for _, p := range d.Phases {
 		share := 100 * p.Seconds / max(total, p.Seconds, 0.001)
 		fmt.Fprintf(&b, "| %s | %s | %s | %.0f%% | %s |\n", p.Name, p.Outcome, formatSeconds(p.Seconds), share,
 			escapeMarkdown(text.FirstLine(p.Message)))
+	}
+	if back != "" {
+		fmt.Fprintf(&b, "| rollback | %s | | | %s was deployed again |\n", history.Succeeded, back)
 	}
 	if total > 0 {
 		fmt.Fprintf(&b, "\n%s in all; of which %s.\n", formatSeconds(total), timeByCause(d))

@@ -41,6 +41,10 @@ second of the last days, and staging is not protected
 	require.Contains(t, summary, "`deployment.backup: none` would have saved about 1m40s: ")
 
 	d.Outcome = history.Failed
+	d.RolledBackTo = &history.Image{Tag: "1.41.7-9f8e7d6c5"}
+	summary = JobSummary(d)
+	require.Contains(t, summary, ": failed, rolled back to 1.41.7-9f8e7d6c5\n")
+	require.Contains(t, summary, "\n| rollback | succeeded | | | 1.41.7-9f8e7d6c5 was deployed again |\n")
 	require.Empty(t, breakdown())
 	d.Outcome, d.Slow = history.Succeeded, false
 	require.Empty(t, breakdown())

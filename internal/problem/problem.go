@@ -17,6 +17,8 @@ type Problem struct {
 	Message  string
 	// Remedy is an instruction, such as "give a number from 1 to 10".
 	Remedy string
+	// Other is the other file of a conflict between two; "" for a problem of one.
+	Other string
 	// Excerpt is the line as the file has it.
 	Excerpt string
 }

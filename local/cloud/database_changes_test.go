@@ -158,6 +158,14 @@ func TestUnknownVersion(t *testing.T) {
 		values{"identifier": "db", "engine": "postgres", "engineVersion": "19", "instanceClass": "db.t3.micro"})
 }
 
+func TestUnknownInstanceClass(t *testing.T) {
+	f := newFixture(t)
+	f.rejects("InvalidParameterValue: Invalid DB Instance class: db.t9.huge", typeDatabase,
+		values{"identifier": "db", "engine": "postgres", "engineVersion": "16", "instanceClass": "db.t9.huge"})
+	_, _, _, update := databaseFixture(t, nil)
+	require.ErrorContains(t, update(values{"instanceClass": "db.t9.huge"}), "Invalid DB Instance class: db.t9.huge")
+}
+
 func TestChangesWaitForTheMaintenanceWindow(t *testing.T) {
 	f, _, db, update := databaseFixture(t, values{"applyImmediately": false})
 	require.NoError(t, update(values{"instanceClass": "db.t3.large", "multiAz": true, "deletionProtection": true}))

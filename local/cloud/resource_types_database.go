@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // databaseTypes are the types of RDS and the rotation of the password that it manages:
@@ -195,6 +197,9 @@ func (s *State) databaseAddress(identifier string) string {
 }
 
 func validateDatabase(s *State, r *Resource) error {
+	if class := r.Text("instanceClass"); class != "" && !environment.KnownInstanceClass(class) {
+		return errorf("InvalidParameterValue", "Invalid DB Instance class: %s", class)
+	}
 	if version := r.Text("engineVersion"); version != "" {
 		if _, known := upgradePaths[majorOf(version)]; !known {
 			return errorf("InvalidParameterCombination", "Cannot find version %s for %s", version, r.Text("engine"))
