@@ -120,12 +120,12 @@ func (d *document) cost(c Cost) {
 	d.notes(d.style.bold(title))
 	d.notes(actualNotes(c)...)
 	t := newTable("resource", "quantity", "unit", "price", "a month", "at most")
-	t.SetColumnConfigs(slices.Concat(wrapped(1, 3), alignRight(2, 4, 5, 6)))
+	t.setColumns(slices.Concat(wrapped(1, 3), alignRight(2, 4, 5, 6)))
 	area := ""
 	for _, line := range c.Lines {
 		if line.Area != area {
 			area = line.Area
-			t.AppendRow([]any{area})
+			t.addRow([]any{area})
 		}
 		mark, most := "  ", ""
 		if line.Assumed {
@@ -134,7 +134,7 @@ func (d *document) cost(c Cost) {
 		if line.MostUSD > line.USD {
 			most = formatUSD(line.MostUSD)
 		}
-		t.AppendRow([]any{
+		t.addRow([]any{
 			mark + line.Resource, fmt.Sprintf("%.1f", line.Quantity), line.Unit, formatUnitPrice(line.UnitUSD), formatUSD(line.USD), most,
 		})
 	}
@@ -142,7 +142,7 @@ func (d *document) cost(c Cost) {
 	if c.MostUSD > c.USD {
 		sums = append(sums, formatUSD(c.MostUSD))
 	}
-	t.AppendRow(sums)
+	t.addRow(sums)
 	d.table(t)
 	d.notes(append(costBasis(c), budgetNotes(c)...)...)
 	if c.BudgetUSD > 0 {
@@ -235,9 +235,9 @@ func (d *document) costDifference(c Cost) {
 	d.notes(actualNotes(c)...)
 	if len(against.Differences) > 0 {
 		t := newTable("resource", c.Environment, "against", "difference")
-		t.SetColumnConfigs(alignRight(2, 3, 4))
+		t.setColumns(alignRight(2, 3, 4))
 		row := func(resource string, here, there float64) {
-			t.AppendRow([]any{resource, formatUSD(here), formatUSD(there), formatDelta(here - there)})
+			t.addRow([]any{resource, formatUSD(here), formatUSD(there), formatDelta(here - there)})
 		}
 		for _, line := range against.Differences {
 			row(line.Resource, line.USD, line.Against)
@@ -260,7 +260,7 @@ func (d *document) costDifference(c Cost) {
 // costOverview appends a row for each environment, in whole dollars.
 func (d *document) costOverview(costs []Cost) {
 	t := newTable("env", pricing.AreaNetwork, pricing.AreaIngress, pricing.AreaTasks, pricing.AreaDatabase, "rest", "total", "most", "budget")
-	t.SetColumnConfigs(alignRight(2, 3, 4, 5, 6, 7, 8, 9))
+	t.setColumns(alignRight(2, 3, 4, 5, 6, 7, 8, 9))
 	dollars := func(amount float64) string { return fmt.Sprintf("$%.0f", amount) }
 	var total, most float64
 	for _, c := range costs {
@@ -269,13 +269,13 @@ func (d *document) costOverview(costs []Cost) {
 			budget = dollars(float64(c.BudgetUSD))
 		}
 		rest := c.Area(pricing.AreaMonitoring) + c.Area(pricing.AreaOther) + c.Area(pricing.AreaShared)
-		t.AppendRow([]any{
+		t.addRow([]any{
 			c.Stack, dollars(c.Area(pricing.AreaNetwork)), dollars(c.Area(pricing.AreaIngress)), dollars(c.Area(pricing.AreaTasks)),
 			dollars(c.Area(pricing.AreaDatabase)), dollars(rest), dollars(c.USD), dollars(c.MostUSD), budget,
 		})
 		total, most = total+c.USD, most+c.MostUSD
 	}
-	t.AppendRow([]any{"all", "", "", "", "", "", dollars(total), dollars(most), ""})
+	t.addRow([]any{"all", "", "", "", "", "", dollars(total), dollars(most), ""})
 	d.table(t)
 	for i, c := range costs {
 		basis := costBasis(c)

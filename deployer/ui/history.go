@@ -23,13 +23,13 @@ func History(w io.Writer, deployments []history.Deployment, format string, style
 	}
 	return show(w, deployments, format, style, func(out *document) {
 		t := newTable("deployment", "started", "by", "kind", "image or snapshot", "outcome", "took")
-		t.SetColumnConfigs(append(slices.Concat(below(2, 3), wrapped(6), alignRight(7)), column{number: 5, fit: snipMiddles, min: nameWidth}))
+		t.setColumns(append(slices.Concat(below(2, 3), wrapped(6), alignRight(7)), column{number: 5, fit: snipMiddles, min: nameWidth}))
 		for _, d := range deployments {
 			duration := ""
 			if !d.Ended.IsZero() {
 				duration = formatDuration(d.Ended.Sub(d.Started))
 			}
-			t.AppendRow([]any{d.ID, formatMinute(d.Started), d.By, kindText(d), deployedName(d), outcomeText(d), duration})
+			t.addRow([]any{d.ID, formatMinute(d.Started), d.By, kindText(d), deployedName(d), outcomeText(d), duration})
 		}
 		out.table(t)
 	})
@@ -86,10 +86,10 @@ func Deployment(w io.Writer, d history.Deployment, format string, style Style) e
 
 func (d *document) deployment(shown history.Deployment) {
 	t := newTable("deployment", shown.ID)
-	t.SetColumnConfigs(wrapped(2))
+	t.setColumns(wrapped(2))
 	row := func(name, value string) {
 		if value != "" {
-			t.AppendRow([]any{name, value})
+			t.addRow([]any{name, value})
 		}
 	}
 	row("environment", shown.Environment)

@@ -35,13 +35,13 @@ func (d *document) images(list ImageList) {
 	mixed := mixedEnvironments(list.Images)
 	t := newTable("tags", "digest", "pushed (UTC)", "size", "scan", "runs in", "verified in")
 	for _, image := range list.Images {
-		t.AppendRow([]any{
+		t.addRow([]any{
 			strings.Join(image.Names(), ", "), strings.TrimPrefix(awsx.ShortDigest(image.Digest), "sha256:"), image.Pushed.Format("2006-01-02 15:04"),
 			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), unbroken(scanSummary(image)), environmentsRunning(image, mixed),
 			strings.Join(image.Verified, ", "),
 		})
 	}
-	t.SetColumnConfigs(slices.Concat(alignRight(4), wrapped(1, 5, 6, 7)))
+	t.setColumns(slices.Concat(alignRight(4), wrapped(1, 5, 6, 7)))
 	d.table(t)
 	if left := list.Total - len(list.Images); left > 0 {
 		d.addf("", "%d older images are not shown; --limit 0 shows all", left)

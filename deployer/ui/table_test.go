@@ -45,6 +45,7 @@ func shownTables(t *testing.T) map[string]func(io.Writer, Style) error {
 		"a deployment": func(w io.Writer, s Style) error {
 			return Deployment(w, deploymentsOfEveryKind()[0], "text", s)
 		},
+		"tasks":  func(w io.Writer, s Style) error { return Tasks(w, tasksOfEveryKind(), "table", s) },
 		"images": func(w io.Writer, s Style) error { return Images(w, manyImages(at), "text", s) },
 		"snapshots": func(w io.Writer, s Style) error {
 			return Snapshots(w, []database.Snapshot{{
@@ -116,9 +117,10 @@ func TestTablesFitTheTerminal(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	table := newTable("name", "n", "where", "value", "when")
-	table.SetColumnConfigs(slices.Concat(alignRight(2), wrapped(3), below(5), []column{{number: 4, fit: snipMiddles, min: 7}}))
-	table.AppendRow([]any{"one", 5, unbroken("qa api") + ", " + unbroken("qa worker"), "0123456789abcdef", "today"})
-	table.AppendRow([]any{"three", 120})
+	table.setColumns(slices.Concat(alignRight(2), wrapped(3), below(5), []column{{number: 4, fit: snipMiddles, min: 7}}))
+	table.addRow([]any{"one", 5, unbroken("qa api") + ", " + unbroken("qa worker"), "0123456789abcdef", "today"})
+	table.addRow([]any{"three", 120})
+	table.addNote("a note on three")
 	for name, test := range map[string]struct {
 		width int
 		want  string
@@ -126,28 +128,33 @@ func TestTable(t *testing.T) {
 		"a pipe": {0, `
 name     n  where              value             when
 one      5  qa api, qa worker  0123456789abcdef  today
-three  120`},
+three  120
+  a note on three`},
 		"as wide as it is": {54, `
 name     n  where              value             when
 one      5  qa api, qa worker  0123456789abcdef  today
-three  120`},
+three  120
+  a note on three`},
 		"a column goes below": {53, `
 name     n  where              value
 one      5  qa api, qa worker  0123456789abcdef
   today
-three  120`},
+three  120
+  a note on three`},
 		"a cell wraps between pairs, another is truncated": {37, `
 name     n  where        value
 one      5  qa api,      01234…abcdef
             qa worker
   today
-three  120`},
+three  120
+  a note on three`},
 		"as narrow as it gets": {30, `
 name     n  where      value
 one      5  qa api,    012…def
             qa worker
   today
-three  120`},
+three  120
+  a note on three`},
 		"a block for each row": {29, `
 name: one
 n: 5
@@ -156,7 +163,8 @@ value: 0123456789abcdef
 when: today
 
 name: three
-n: 120`},
+n: 120
+  a note on three`},
 	} {
 		require.Equal(t, test.want, "\n"+strings.Join(table.render(Style{Width: test.width}), "\n"), name)
 	}
