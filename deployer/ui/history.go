@@ -43,13 +43,19 @@ func deployedName(d history.Deployment) string {
 	if d.Kind == history.Restore || d.Kind == history.Destroy {
 		return d.Snapshot
 	}
+	if !d.DeploysImage() {
+		return ""
+	}
 	return cmp.Or(d.Image.Tag, d.Image.Digest)
 }
 
 // kindText returns the kind of a deployment; a restart is a deployment of code with the image that ran.
 func kindText(d history.Deployment) string {
-	if d.Restarted {
+	switch {
+	case d.Restarted:
 		return "restart"
+	case d.Kind == history.Components:
+		return "components"
 	}
 	return string(d.Kind)
 }
@@ -99,8 +105,11 @@ func (d *document) deployment(shown history.Deployment) {
 	row("started", formatTime(shown.Started))
 	row("ended", formatTime(shown.Ended))
 	row("outcome", outcomeText(shown))
-	row("image", shown.Image.Tag)
-	row("digest", shown.Image.Digest)
+	row("components", strings.Join(shown.Components, ", "))
+	if shown.DeploysImage() {
+		row("image", shown.Image.Tag)
+		row("digest", shown.Image.Digest)
+	}
 	row("unverified", shown.Unverified)
 	row("snapshot", shown.Snapshot)
 	if shown.Migration != nil {

@@ -51,7 +51,11 @@ func timeByCause(d history.Deployment) string {
 func JobSummary(d history.Deployment) string {
 	total := d.Ended.Sub(d.Started).Seconds()
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s to %s: %s\n\n", escapeMarkdown(d.Image.Tag), escapeMarkdown(d.Environment), d.Outcome)
+	what := d.Image.Tag
+	if !d.DeploysImage() {
+		what = strings.Join(d.Components, ", ")
+	}
+	fmt.Fprintf(&b, "### %s to %s: %s\n\n", escapeMarkdown(what), escapeMarkdown(d.Environment), d.Outcome)
 	b.WriteString("| phase | outcome | time | share | |\n| --- | --- | ---: | ---: | --- |\n")
 	for _, p := range d.Phases {
 		share := 100 * p.Seconds / max(total, p.Seconds, 0.001)
