@@ -26,6 +26,9 @@ type StoredImage struct {
 	// Scanned reports whether a scan has a result; Findings counts its findings by severity.
 	Scanned  bool           `json:"scanned"`
 	Findings map[string]int `json:"findings"`
+	// ScanStatus and ScanDescription are AWS's, of a scan without a result; "" where none began.
+	ScanStatus      types.ScanStatus `json:"scanStatus,omitempty"`
+	ScanDescription string           `json:"scanDescription,omitempty"`
 	// Index lists the digests of an index's images, one a platform.
 	Index []string `json:"index,omitempty"`
 	// Runs lists where the image runs, Verified the environments that verified it healthy.
@@ -103,14 +106,18 @@ func storedImages(details []types.ImageDetail, indexes map[string]ecrimage.Index
 	return images
 }
 
-// add adds the size and the findings of the image itself, or of one that its index lists.
+// add adds the size and the scan of the image itself, or of one that its index lists.
 func (i *StoredImage) add(detail types.ImageDetail) {
 	i.SizeBytes += aws.ToInt64(detail.ImageSizeInBytes)
-	if summary := detail.ImageScanFindingsSummary; summary != nil {
+	summary, status := detail.ImageScanFindingsSummary, detail.ImageScanStatus
+	switch {
+	case summary != nil:
 		i.Scanned = true
 		for severity, n := range summary.FindingSeverityCounts {
 			i.Findings[severity] += int(n)
 		}
+	case status != nil && !ecrimage.IsIndex(detail):
+		i.ScanStatus, i.ScanDescription = status.Status, aws.ToString(status.Description)
 	}
 }
 

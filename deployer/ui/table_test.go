@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/checks"
@@ -74,7 +75,8 @@ func manyImages(at time.Time) ImageList {
 			Runs:     []release.Run{run("qa", "api"), run("dev", "api"), run("dev", "scheduler"), run("production", "api")},
 			Verified: []string{"dev", "staging"},
 		},
-		{Digest: "sha256:" + strings.Repeat("b", 64), Tags: []string{"1.41.7-9f8e7d6c5"}, Pushed: at, Runs: []release.Run{run("qa", "worker"), run("qa", "scheduler")}},
+		{Digest: "sha256:" + strings.Repeat("b", 64), Tags: []string{"1.41.7-9f8e7d6c5"}, Pushed: at, ScanStatus: ecrtypes.ScanStatusFailed,
+			ScanDescription: "UnsupportedImageError: The operating system 'x' is not supported.", Runs: []release.Run{run("qa", "worker"), run("qa", "scheduler")}},
 	}}
 }
 
@@ -170,4 +172,18 @@ n: 120
 	}
 	ascii := strings.Join(table.render(Style{Width: 37, ASCII: true}), "\n")
 	require.Contains(t, ascii, "  0123...bcdef\n")
+}
+
+func TestImagesHaveTheirScan(t *testing.T) {
+	for want, image := range map[string]release.StoredImage{
+		"not scanned: UnsupportedImageError: x": {ScanStatus: ecrtypes.ScanStatusFailed, ScanDescription: "UnsupportedImageError: x"},
+		"not scanned: in progress":              {ScanStatus: ecrtypes.ScanStatusInProgress},
+		"not scanned":                           {},
+		"clean":                                 {Scanned: true},
+		"2 high":                                {Scanned: true, Findings: map[string]int{"LOW": 3, "HIGH": 2}},
+	} {
+		var out strings.Builder
+		require.NoError(t, Images(&out, ImageList{Images: []release.StoredImage{image}}, "text", Style{}))
+		require.Contains(t, out.String(), "  "+want+"\n")
+	}
 }
