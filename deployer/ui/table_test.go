@@ -170,6 +170,11 @@ n: 120
 	} {
 		require.Equal(t, test.want, "\n"+strings.Join(table.render(Style{Width: test.width}), "\n"), name)
 	}
+	two := newTable("lock", "production")
+	two.setColumns(wrapped(2))
+	two.addRow([]any{"state", "unbreakable-value"})
+	require.Equal(t, "lock   production\nstate  unbreakable-value", strings.Join(two.render(Style{Width: 12}), "\n"),
+		"a table of two columns is no block: its first column is the title of the second")
 	ascii := strings.Join(table.render(Style{Width: 37, ASCII: true}), "\n")
 	require.Contains(t, ascii, "  0123...bcdef\n")
 }
