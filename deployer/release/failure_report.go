@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 	"github.com/balancer/v3-backend-infra/internal/awsx/logstream"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -25,7 +25,7 @@ type failedTask struct {
 	cause checks.Stop
 }
 
-func (f failedTask) id() string { return taskID(&f.task) }
+func (f failedTask) id() string { return ecstasks.ID(f.task) }
 
 // failedTasks returns the failed tasks of this run's deployment, the oldest first.
 func (o observation) failedTasks() []failedTask {
@@ -190,5 +190,3 @@ func (r *ecsRollout) lastLogLines(ctx context.Context, role environment.Role, ta
 	lines, _ := logstream.Tail(ctx, r.logs, r.env.LogGroupName(), logStream(r.env, role, task), limit)
 	return lines
 }
-
-func taskID(task *types.Task) string { return awsx.NameFromARN(aws.ToString(task.TaskArn)) }

@@ -78,7 +78,7 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 	if len(command) == 0 {
 		command = m.env.Deployment.Migrations.Command
 	}
-	log.note("task %s started: %s", taskID(task), sanitize.Text(strings.Join(command, " ")))
+	log.note("task %s started: %s", ecstasks.ID(*task), sanitize.Text(strings.Join(command, " ")))
 	task, tail, err := m.follow(ctx, task, log, m.env.Deployment.Migrations.Timeout)
 	switch {
 	case errors.Is(err, errTimeout):
@@ -89,7 +89,7 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 		err = m.evaluate(task, tail)
 	}
 	return &history.Migration{
-		Task: taskID(task), Command: m.command, ExitCode: m.exitCode(task), Seconds: m.clock.Now().Sub(start).Seconds(),
+		Task: ecstasks.ID(*task), Command: m.command, ExitCode: m.exitCode(task), Seconds: m.clock.Now().Sub(start).Seconds(),
 		NoChanges: err == nil && slices.ContainsFunc(tail.last, func(line string) bool { return strings.Contains(line, nothingToMigrate) }),
 	}, err
 }
@@ -112,7 +112,7 @@ func (m *migrationTask) ensureNotRunning(ctx context.Context, log phaseLog) erro
 			return hint.With(fmt.Errorf("%s; it has not finished after %s, and is not stopped", migrationText(task), m.env.Deployment.Migrations.Timeout),
 				"check its log and its locks in the database; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 		case err != nil && ctx.Err() != nil:
-			return fmt.Errorf("the migration %s continues in the background; no other was started", taskID(&task))
+			return fmt.Errorf("the migration %s continues in the background; no other was started", ecstasks.ID(task))
 		case err != nil:
 			return err
 		}
@@ -174,14 +174,14 @@ func (m *migrationTask) follow(ctx context.Context, task *types.Task, log phaseL
 			}
 			continue
 		case current == nil && waited > consistencyWindow:
-			return task, tail, fmt.Errorf("ECS does not list the migration %s any more", taskID(task))
+			return task, tail, fmt.Errorf("ECS does not list the migration %s any more", ecstasks.ID(*task))
 		case current == nil:
 			continue
 		}
 		task, pollErrors = current, 0
 		if now := strings.ToLower(aws.ToString(task.LastStatus)); now != status {
 			status = now
-			log.progress("task %s is %s", taskID(task), status)
+			log.progress("task %s is %s", ecstasks.ID(*task), status)
 		}
 		if task.StartedAt != nil {
 			tail.next(ctx, log)
@@ -219,9 +219,9 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 	next := timeoutHint(len(tail.begun) > 0)
 	if err := m.stopTask(ctx, task, "time limit of "+limit.String()+" exceeded"); err != nil {
 		return hint.With(fmt.Errorf("the migration has not finished within its time limit, %s, and could not be stopped: %w%s\n  task %s is still running",
-			limit, err, tail.excerpt(), taskID(task)), "stop it with `deployer migrate --env "+m.env.Stack+" --stop`; "+next)
+			limit, err, tail.excerpt(), ecstasks.ID(*task)), "stop it with `deployer migrate --env "+m.env.Stack+" --stop`; "+next)
 	}
-	log.progress("stopping task %s", taskID(task))
+	log.progress("stopping task %s", ecstasks.ID(*task))
 	text := fmt.Sprintf("the migration was stopped at its time limit, %s", limit)
 	ended, rest, err := m.follow(ctx, task, withoutNotes(log), stopTimeout)
 	if err == nil {
@@ -235,13 +235,13 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 // detach returns what happens to the task when the deployment is interrupted.
 func (m *migrationTask) detach(ctx context.Context, task *types.Task) error {
 	if !m.stopOnInterrupt {
-		return hint.With(fmt.Errorf("the migration %s continues in the background", taskID(task)),
+		return hint.With(fmt.Errorf("the migration %s continues in the background", ecstasks.ID(*task)),
 			"run the same command again with --wait, which waits for it first; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 	}
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
-		return fmt.Errorf("the migration %s continues in the background, it could not be stopped: %w", taskID(task), err)
+		return fmt.Errorf("the migration %s continues in the background, it could not be stopped: %w", ecstasks.ID(*task), err)
 	}
-	return hint.With(fmt.Errorf("the migration %s is being stopped", taskID(task)),
+	return hint.With(fmt.Errorf("the migration %s is being stopped", ecstasks.ID(*task)),
 		"that takes up to two minutes: run the same command again with --wait, which waits for it first")
 }
 
@@ -291,7 +291,7 @@ func runningMigrations(ctx context.Context, client *ecs.Client, env *environment
 
 // migrationText returns which migration is running, since when, and who started it.
 func migrationText(task types.Task) string {
-	text := "a migration is running: task " + taskID(&task)
+	text := "a migration is running: task " + ecstasks.ID(task)
 	if task.CreatedAt != nil {
 		text += " since " + task.CreatedAt.UTC().Format(time.TimeOnly) + " UTC"
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 )
 
 // StopAction is the name of the step in which StopMigrations reports its progress.
@@ -51,17 +52,17 @@ func StopMigrations(ctx context.Context, deps Deps, by string) ([]StoppedMigrati
 // stopRunning stops a migration and waits for its end.
 func (m *migrationTask) stopRunning(ctx context.Context, task *types.Task, by string, log phaseLog) (StoppedMigration, error) {
 	if err := m.stopTask(ctx, task, "stopped with `deployer migrate --stop` by "+by); err != nil {
-		return StoppedMigration{}, fmt.Errorf("stop the migration %s: %w", taskID(task), err)
+		return StoppedMigration{}, fmt.Errorf("stop the migration %s: %w", ecstasks.ID(*task), err)
 	}
-	log.progress("stopping task %s", taskID(task))
+	log.progress("stopping task %s", ecstasks.ID(*task))
 	start := m.clock.Now()
 	ended, tail, err := m.follow(ctx, task, log, stopTimeout)
 	if err != nil {
-		return StoppedMigration{}, hint.With(fmt.Errorf("the migration %s was asked to stop, and has not stopped yet: %w", taskID(task), err),
+		return StoppedMigration{}, hint.With(fmt.Errorf("the migration %s was asked to stop, and has not stopped yet: %w", ecstasks.ID(*task), err),
 			"ECS kills it after two minutes: run `deployer migrate --env "+m.env.Stack+" --stop` again, which waits for it")
 	}
 	return StoppedMigration{
-		Migration: history.Migration{Task: taskID(task), ExitCode: m.exitCode(ended), Seconds: m.clock.Now().Sub(start).Seconds()},
+		Migration: history.Migration{Task: ecstasks.ID(*task), ExitCode: m.exitCode(ended), Seconds: m.clock.Now().Sub(start).Seconds()},
 		StartedBy: startedBy(*task), Begun: tail.begun,
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -97,7 +98,7 @@ func (o observation) evaluateTasks(digests []string, consistent bool) verdict {
 		case c == nil || !slices.Contains(digests, aws.ToString(c.ImageDigest)):
 			old++
 		case c.HealthStatus == types.HealthStatusUnhealthy:
-			return o.rolling("has an unhealthy container in task %s", taskID(&t))
+			return o.rolling("has an unhealthy container in task %s", ecstasks.ID(t))
 		default:
 			current++
 		}
