@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // A stopRule recognises one cause in the texts with which ECS explains why a task stopped or was not started.
@@ -111,7 +113,7 @@ var stopRules = []stopRule{
 		message: "the image is not built for the CPU architecture of the tasks",
 		hint: Hint{
 			Cause:    "the image was built on another architecture, such as arm64 on a Mac",
-			Solution: "build it with `docker buildx build --platform linux/amd64`, push it, and deploy it",
+			Solution: "build it with `docker buildx build --platform " + new(environment.Environment).Platform() + "`, push it, and deploy it",
 		},
 	},
 	{
