@@ -39,7 +39,8 @@ var otherCommands = map[string]string{
 
 	"secrets list": "secrets check", "secrets ls": "secrets check", "secrets get": "secrets check", "secrets put": "secrets set",
 	"secrets add": "secrets set", "secrets update": "secrets set", "secrets create": "secrets init", "secrets import": "secrets init",
-	"secrets unset": "secrets set KEY --delete", "secrets rm": "secrets set KEY --delete", "secrets delete": "secrets set KEY --delete",
+	"secrets unset": "secrets set KEY --delete",
+	"secrets rm":    "secrets set KEY --delete", "secrets delete": "secrets set KEY --delete",
 	"secrets compare": "secrets diff",
 	"snapshot ls":     "snapshot list", "snapshot take": "snapshot create", "snapshot new": "snapshot create", "env ls": "env list",
 	"env create": "env new", "env add": "env new", "env check": "env validate", "lock show": "lock status", "lock force": "lock release",
