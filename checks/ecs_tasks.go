@@ -134,20 +134,7 @@ func evaluateTasks(
 	rotated := changes.password.rotated.UTC()
 	after := oldest.Sub(rotated)
 	f = f.with("password_rotated", rotated.Format(time.RFC3339)).with("restarted_after_seconds", int(after.Seconds()))
-	return f.healthy("Running", "%s; password rotated %s, tasks started %s later", running, rotated.Format(time.DateOnly), elapsed(after))
-}
-
-// elapsed returns a duration in its largest unit: seconds, minutes, hours or days.
-func elapsed(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%.0f min", d.Minutes())
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%.0f h", d.Hours())
-	}
-	return text.Plural(int(d.Hours()/24), "day", "days")
+	return f.healthy("Running", "%s; password rotated %s, tasks started %s later", running, rotated.Format(time.DateOnly), text.Duration(after))
 }
 
 // firstStart returns when the oldest task started, or nil where none has.

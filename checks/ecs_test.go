@@ -200,7 +200,7 @@ func TestEvaluateTasks(t *testing.T) {
 		"older password": {wanted(1, 1), []ecstypes.Task{well}, secretChanges{password: passwordRotation{rotated: ago(time.Minute)}}, verdict{Warning, "TasksOlderThanRotation", "1/1 tasks are older"}},
 		"rotated password": {wanted(1, 1), []ecstypes.Task{well},
 			secretChanges{password: passwordRotation{created: ago(48 * time.Hour), rotated: ago(64 * time.Minute)}, configuration: ago(3 * time.Hour)},
-			verdict{Healthy, "Running", "1 task running, 1 known healthy; password rotated 2025-06-03, tasks started 4 min later"}},
+			verdict{Healthy, "Running", "1 task running, 1 known healthy; password rotated 2025-06-03, tasks started 4m00s later"}},
 		"new secret": {wanted(1, 1), []ecstypes.Task{well},
 			secretChanges{password: passwordRotation{created: ago(2 * time.Hour), rotated: ago(2 * time.Hour)}},
 			verdict{Healthy, "Running", "1 task running, 1 known healthy"}},

@@ -175,11 +175,8 @@ func evaluateImage(
 
 // scanSummary returns what the scan found, or why it found nothing.
 func scanSummary(image *ecrimage.Image, high int) string {
-	switch {
-	case image.Scanned:
+	if image.Scanned {
 		return ", no critical findings, " + text.Plural(high, "high one", "high ones")
-	case image.Status != "":
-		return ", not scanned: " + cmp.Or(image.Description, string(image.Status))
 	}
-	return ", not scanned"
+	return ", " + ecrimage.NotScanned(image.Status, image.Description)
 }

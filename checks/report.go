@@ -19,9 +19,6 @@ const (
 	Unknown Status = "unknown"
 )
 
-// Statuses returns every status in the order of a summary.
-func Statuses() []Status { return []Status{Healthy, Warning, Error, Unknown} }
-
 // Report is the result of a run for one environment; docs/schema/status.v1.json describes its JSON.
 type Report struct {
 	// Environment is the environment's full name.

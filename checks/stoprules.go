@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // A stopRule recognises one cause in the texts with which ECS explains why a task stopped or was not started.
@@ -151,7 +153,7 @@ var stopRules = []stopRule{
 		message: "the image is not built for the platform of the tasks",
 		hint: Hint{
 			Cause:    "the image was built for another CPU architecture, such as arm64 on a Mac, or another operating system",
-			Solution: "build it with `docker buildx build --platform linux/amd64`, push it, and deploy it",
+			Solution: "build it with `docker buildx build --platform " + new(environment.Environment).Platform() + "`, push it, and deploy it",
 		},
 	},
 	{
@@ -161,7 +163,7 @@ var stopRules = []stopRule{
 		message: "the image has a format that ECS does not run",
 		hint: Hint{
 			Cause:    "what the tag or digest names is no image, often the attestation that buildx adds to one",
-			Solution: "build with `docker buildx build --provenance=false --platform linux/amd64`, push it, and deploy it",
+			Solution: "build with `docker buildx build --provenance=false --platform " + new(environment.Environment).Platform() + "`, push it, and deploy it",
 		},
 	},
 	{

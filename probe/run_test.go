@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"io"
 	"log"
 	"math/big"
@@ -331,6 +332,21 @@ func TestRunIsBounded(t *testing.T) {
 			require.Contains(t, result.Problem.Message, test.message)
 			require.Equal(t, test.tls, result.TLS != nil)
 		})
+	}
+}
+
+// Connecting takes at most half of the time, so that an endpoint that accepts late has the rest for TLS and the response.
+func TestConnectLeavesTimeForTheResponse(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Minute, time.Hour} {
+		var left time.Duration
+		network := Network{Resolver: names{domain: {"192.0.2.1"}}, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			deadline, has := ctx.Deadline()
+			require.True(t, has)
+			left = time.Until(deadline)
+			return nil, errors.New("refused")
+		}}
+		Run(t.Context(), Target{Domain: domain, Paths: []string{"/health"}, Timeout: timeout}, network, clock.Real())
+		require.InDelta(t, timeout/2, left, float64(timeout/10))
 	}
 }
 

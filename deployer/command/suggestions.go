@@ -21,10 +21,10 @@ import (
 )
 
 // otherCommands maps what other tools call a command (the AWS CDK and Copilot, SST, Kamal, ecspresso, flyctl, Heroku, Terraform, kubectl) to
-// the deployer's. Of several, separated by |, the first that exists counts.
+// the deployer's.
 var otherCommands = map[string]string{
 	"deploy": "up", "apply": "up", "release": "up", "update": "up", "push": "up", "ship": "up",
-	"ps": "tasks|status", "containers": "tasks|status", "pods": "tasks|status", "info": "status", "show": "status", "describe": "status",
+	"ps": "tasks", "containers": "tasks", "pods": "tasks", "info": "status", "show": "status", "describe": "status",
 	"svc": "status", "monitor": "status", "releases": "history", "deployments": "history", "revisions": "history", "events": "history",
 	"ssh": "exec", "console": "exec", "shell": "exec", "sh": "exec", "bash": "exec", "run": "exec", "attach": "exec",
 	"tail": "logs", "log": "logs", "diff": "preview", "plan": "preview", "synth": "preview", "refresh": "drift",
@@ -34,14 +34,15 @@ var otherCommands = map[string]string{
 	"config": "vars", "envs": "vars", "variables": "vars", "setenv": "secrets set", "secret": "secrets", "open": "url", "domain": "url",
 	"init": "bootstrap", "setup": "bootstrap", "unlock": "lock release", "force-unlock": "lock release",
 	"backup": "snapshot create", "restore": "snapshot restore", "bill": "cost", "costs": "cost", "price": "cost",
-	"psql": "tunnel|exec", "db": "tunnel|exec", "proxy": "tunnel|exec", "forward": "tunnel|exec", "port-forward": "tunnel|exec",
-	"stop": "sleep", "pause": "sleep", "suspend": "sleep", "start": "wake", "resume": "wake",
+	"psql": "tunnel", "db": "tunnel", "proxy": "tunnel", "forward": "tunnel", "port-forward": "tunnel",
 	"remove": "destroy", "delete": "destroy", "rm": "destroy", "down": "destroy", "teardown": "destroy",
 
 	"secrets list": "secrets check", "secrets ls": "secrets check", "secrets get": "secrets check", "secrets put": "secrets set",
 	"secrets add": "secrets set", "secrets update": "secrets set", "secrets create": "secrets init", "secrets import": "secrets init",
-	"secrets unset": "secrets set", "secrets compare": "secrets diff",
-	"snapshot ls": "snapshot list", "snapshot take": "snapshot create", "snapshot new": "snapshot create", "env ls": "env list",
+	"secrets unset": "secrets set KEY --delete",
+	"secrets rm":    "secrets set KEY --delete", "secrets delete": "secrets set KEY --delete",
+	"secrets compare": "secrets diff",
+	"snapshot ls":     "snapshot list", "snapshot take": "snapshot create", "snapshot new": "snapshot create", "env ls": "env list",
 	"env create": "env new", "env add": "env new", "env check": "env validate", "lock show": "lock status", "lock force": "lock release",
 	"lock break": "lock release", "lock unlock": "lock release", "local start": "local serve", "local run": "local serve",
 }
@@ -67,7 +68,7 @@ func meantCommand(path, word string, commands []*cli.Command) string {
 	}
 	for other, meant := range otherCommands {
 		if below, name := cutLast(other); below == group && own[name] == "" {
-			own[name] = firstExisting(strings.Split(meant, "|"))
+			own[name] = meant
 		}
 	}
 	meant := own[strings.ToLower(word)]
@@ -87,16 +88,6 @@ func meantCommand(path, word string, commands []*cli.Command) string {
 func cutLast(words string) (before, last string) {
 	at := strings.LastIndex(words, " ")
 	return words[:max(at, 0)], words[at+1:]
-}
-
-// firstExisting returns the first command that there is, "" for none.
-func firstExisting(commands []string) string {
-	for _, command := range commands {
-		if _, exists := findVerb(strings.Fields(command)); exists {
-			return command
-		}
-	}
-	return ""
 }
 
 // otherFlags maps names of flags, as other tools have them or short, to the deployer's.

@@ -290,7 +290,8 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 	releaser := o.releaser
 	releaser.plan = func(ctx context.Context, image string) (ui.Preview, error) { return o.plan(ctx, t, image) }
 	result, err := releaser.run(ctx, t, env, open, release.Request{
-		Tag: o.tag, Kind: o.kind(), SkipPhases: o.skippedPhases(t.Env), LeftOut: o.skip, DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
+		Tag: o.tag, Kind: o.kind(), Components: o.components,
+		SkipPhases: o.skippedPhases(t.Env), LeftOut: o.skip, DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
 		Restart: o.restart, RestartOnly: o.service, StopMigration: o.stopMigration, Unverified: o.unverified, WarnOnlyChecks: o.warnOnlyChecks(),
 		ChangesNetwork: o.changes(stack.NetworkComponent), ChangesDatabase: o.changes(stack.DatabaseComponent),
 	})
@@ -359,7 +360,7 @@ func (o upOptions) kind() history.Kind {
 	case o.codeOnly:
 		return history.CodeOnly
 	case len(o.components) > 0:
-		return history.Partial
+		return history.Components
 	}
 	return history.Full
 }

@@ -252,8 +252,5 @@ func tags(labels map[string]string) []types.Tag {
 }
 
 func tagValue(tags []types.Tag, key string) string {
-	if at := slices.IndexFunc(tags, func(t types.Tag) bool { return aws.ToString(t.Key) == key }); at >= 0 {
-		return aws.ToString(tags[at].Value)
-	}
-	return ""
+	return awsx.TagValue(tags, key, func(t types.Tag) (k, v *string) { return t.Key, t.Value })
 }

@@ -58,10 +58,10 @@ const (
 // errors are *UnavailableError.
 func Choose(tasks []types.Task, selector Selector) (Target, error) {
 	tasks = slices.DeleteFunc(slices.Clone(tasks), func(t types.Task) bool {
-		return aws.ToString(t.LastStatus) != "RUNNING" || !strings.HasPrefix(taskID(t), selector.Task)
+		return aws.ToString(t.LastStatus) != "RUNNING" || !strings.HasPrefix(ecstasks.ID(t), selector.Task)
 	})
 	slices.SortStableFunc(tasks, func(x, y types.Task) int {
-		return cmp.Or(aws.ToTime(y.StartedAt).Compare(aws.ToTime(x.StartedAt)), strings.Compare(taskID(x), taskID(y)))
+		return cmp.Or(aws.ToTime(y.StartedAt).Compare(aws.ToTime(x.StartedAt)), strings.Compare(ecstasks.ID(x), ecstasks.ID(y)))
 	})
 	switch {
 	case len(tasks) == 0 && selector.Task != "":
@@ -84,20 +84,20 @@ func Choose(tasks []types.Task, selector Selector) (Target, error) {
 
 func newTarget(task types.Task, selector Selector) (Target, error) {
 	if !task.EnableExecuteCommand {
-		return Target{}, &UnavailableError{NotEnabled, fmt.Sprintf("task %s was started without execute command", taskID(task))}
+		return Target{}, &UnavailableError{NotEnabled, fmt.Sprintf("task %s was started without execute command", ecstasks.ID(task))}
 	}
 	c := containerOf(task, selector.Containers)
 	if c == nil {
-		return Target{}, &UnavailableError{NoContainer, fmt.Sprintf("task %s has no container %s; it has %s", taskID(task),
+		return Target{}, &UnavailableError{NoContainer, fmt.Sprintf("task %s has no container %s; it has %s", ecstasks.ID(task),
 			strings.Join(selector.Containers, " or "), strings.Join(containerNames(task), ", "))}
 	}
 	status, reason := agentStatus(c)
 	if status != "RUNNING" {
 		return Target{}, &UnavailableError{NoAgent, fmt.Sprintf("the ExecuteCommandAgent of %s in task %s is %s%s",
-			aws.ToString(c.Name), taskID(task), status, reason)}
+			aws.ToString(c.Name), ecstasks.ID(task), status, reason)}
 	}
 	return Target{
-		Cluster: awsx.NameFromARN(aws.ToString(task.ClusterArn)), Task: taskID(task), TaskARN: aws.ToString(task.TaskArn),
+		Cluster: awsx.NameFromARN(aws.ToString(task.ClusterArn)), Task: ecstasks.ID(task), TaskARN: aws.ToString(task.TaskArn),
 		Container: aws.ToString(c.Name), RuntimeID: aws.ToString(c.RuntimeId),
 	}, nil
 }
@@ -133,8 +133,6 @@ func agentStatus(c *types.Container) (status, reason string) {
 	}
 	return "missing", ""
 }
-
-func taskID(t types.Task) string { return awsx.NameFromARN(aws.ToString(t.TaskArn)) }
 
 // Tasks returns the tasks of a service that should run; where service is "", those of the cluster.
 func Tasks(ctx context.Context, client *ecs.Client, cluster, service string) ([]types.Task, error) {

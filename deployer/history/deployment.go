@@ -70,14 +70,16 @@ type Saving struct {
 // Deployment is the record of one deployment.
 type Deployment struct {
 	// ID is the start in UTC and random digits, so that IDs sort by time: 20261123-161530-1f3a.
-	ID          string    `json:"id"`
-	Environment string    `json:"environment"`
-	Stack       string    `json:"stack"`
-	Kind        Kind      `json:"kind"`
-	By          string    `json:"by"`
-	Started     time.Time `json:"started"`
-	Ended       time.Time `json:"ended"`
-	Outcome     Outcome   `json:"outcome"`
+	ID          string `json:"id"`
+	Environment string `json:"environment"`
+	Stack       string `json:"stack"`
+	Kind        Kind   `json:"kind"`
+	// Components are those that were deployed, of a deployment of some; older records do not have them.
+	Components []string  `json:"components,omitempty"`
+	By         string    `json:"by"`
+	Started    time.Time `json:"started"`
+	Ended      time.Time `json:"ended"`
+	Outcome    Outcome   `json:"outcome"`
 	// DryRun reports that nothing was deployed, as was asked for.
 	DryRun bool    `json:"dry_run,omitempty"`
 	Image  Image   `json:"image"`
@@ -129,6 +131,11 @@ type Deployment struct {
 // Complete reports whether every phase that was asked for succeeded.
 func (d Deployment) Complete() bool { return d.Outcome == Succeeded || d.Outcome == Incomplete }
 
+// DeploysImage reports whether a deployment is one of its image: that of some components is where the services are among them.
+func (d Deployment) DeploysImage() bool {
+	return len(d.Components) == 0 || slices.Contains(d.Components, "services")
+}
+
 // PriorDatabase is what is left of the database as an earlier deployment had it.
 type PriorDatabase struct {
 	// Snapshot has the database as the deployment left it; "" if none was taken.
@@ -162,8 +169,10 @@ type Kind string
 const (
 	Full     Kind = "full"
 	CodeOnly Kind = "code-only"
-	Partial  Kind = "partial"
-	Rollback Kind = "rollback"
+	// Components deploys some components of the infrastructure. Its value is that of records which are already written; people read
+	// components, since partial is an outcome.
+	Components Kind = "partial"
+	Rollback   Kind = "rollback"
 	// Migrate and Restore change only the database: a migration as a command of its own, and a snapshot that is restored.
 	Migrate Kind = "migrate"
 	Restore Kind = "restore"

@@ -30,6 +30,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/encoding/httpbinding"
+
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // A gate is an endpoint of S3 on loopback through which the engine reaches the bucket of its state. It signs each request again,
@@ -515,7 +517,7 @@ func (g *gate) send(ctx context.Context, c call) (*answer, error) {
 	}
 	response, err := g.http.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("reach the bucket %s: %w", g.Name, withoutURL(err))
+		return nil, fmt.Errorf("reach the bucket %s: %w", g.Name, sanitize.WithoutURL(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(response.Body)
@@ -528,14 +530,6 @@ func (g *gate) send(ctx context.Context, c call) (*answer, error) {
 		g.skewMu.Unlock()
 	}
 	return &answer{response.StatusCode, response.Header, content}, nil
-}
-
-// withoutURL returns the cause of an error of an HTTP client.
-func withoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	return err
 }
 
 // serverTime returns the time by the clock of the bucket.

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // postTimeout limits a post, because the report waits for it.
@@ -51,13 +53,13 @@ func (w Webhook) Post(ctx context.Context, m Message) error {
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.address, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("notify %s: %w", w, redactURL(err))
+		return fmt.Errorf("notify %s: %w", w, postError(err))
 	}
 	request.Header.Set("Content-Type", "application/json")
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("notify %s: %w", w, redactURL(err))
+		return fmt.Errorf("notify %s: %w", w, postError(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode/100 != 2 {
@@ -80,14 +82,10 @@ func (w Webhook) responseSnippet(body io.Reader) string {
 	return ": " + snippet
 }
 
-// redactURL returns an error without the URL that net/http puts before it.
-func redactURL(err error) error {
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
+// postError returns an error of the HTTP client without the address.
+func postError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return errors.New("no response in time")
 	}
-	return err
+	return sanitize.WithoutURL(err)
 }

@@ -50,8 +50,8 @@ func TestIsResponsibleFor(t *testing.T) {
 		"everything":                    {history.Full, true, map[string]bool{"compliance": true, "alarms": true, "ecs_service": true}},
 		"code":                          {history.CodeOnly, false, map[string]bool{"compliance": false, "alarms": true, "ecs_service": true}},
 		"code, after an incomplete one": {history.Rollback, true, map[string]bool{"compliance": false, "alarms": false, "ecs_service": true}},
-		"components":                    {history.Partial, false, map[string]bool{"compliance": true, "alarms": true, "ecs_service": true}},
-		"components, after incomplete ": {history.Partial, true, map[string]bool{"compliance": false, "alarms": false, "ecs_service": true}},
+		"components":                    {history.Components, false, map[string]bool{"compliance": true, "alarms": true, "ecs_service": true}},
+		"components, after incomplete ": {history.Components, true, map[string]bool{"compliance": false, "alarms": false, "ecs_service": true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := (&fakeStack{}).deployment(t)
@@ -72,7 +72,7 @@ func TestPreviousIncomplete(t *testing.T) {
 		"nothing":                 {nil, false},
 		"a full one that failed":  {[]history.Deployment{{Kind: history.Full, Outcome: history.Failed}, {Kind: history.CodeOnly, Outcome: history.Succeeded}}, true},
 		"one that was continued":  {[]history.Deployment{{Kind: history.Full, Outcome: history.Failed}, {Kind: history.Full, Outcome: history.Succeeded}}, false},
-		"a part that crashed":     {[]history.Deployment{{Kind: history.Full, Outcome: history.Succeeded}, {Kind: history.Partial, Outcome: history.Running}}, true},
+		"a part that crashed":     {[]history.Deployment{{Kind: history.Full, Outcome: history.Succeeded}, {Kind: history.Components, Outcome: history.Running}}, true},
 		"code alone that failed ": {[]history.Deployment{{Kind: history.Full, Outcome: history.Succeeded}, {Kind: history.CodeOnly, Outcome: history.Failed}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

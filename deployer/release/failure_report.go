@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 	"github.com/balancer/v3-backend-infra/internal/awsx/logstream"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -193,8 +193,6 @@ func (r *ecsRollout) lastLogLines(ctx context.Context, role environment.Role, ta
 
 // shortTaskID returns the digits of a task's ID that messages and lists of tasks show; commands take them for the whole ID.
 func shortTaskID(task *types.Task) string {
-	id := taskID(task)
+	id := ecstasks.ID(*task)
 	return id[:min(len(id), 8)]
 }
-
-func taskID(task *types.Task) string { return awsx.NameFromARN(aws.ToString(task.TaskArn)) }

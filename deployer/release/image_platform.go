@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // maxConfigSize limits an image's configuration, which has a few KiB.
@@ -108,7 +108,7 @@ func downloadPlatform(ctx context.Context, cfg aws.Config, signed string) (ecrim
 	}
 	response, err := client.Do(in)
 	if err != nil {
-		return platform, fmt.Errorf("download it from %s: %w", in.URL.Host, withoutURL(err))
+		return platform, fmt.Errorf("download it from %s: %w", in.URL.Host, sanitize.WithoutURL(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -118,13 +118,4 @@ func downloadPlatform(ctx context.Context, cfg aws.Config, signed string) (ecrim
 		return platform, fmt.Errorf("parse it: %w", err)
 	}
 	return platform, nil
-}
-
-// withoutURL returns the cause of an HTTP client's error, which names the URL.
-func withoutURL(err error) error {
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return failed.Err
-	}
-	return err
 }

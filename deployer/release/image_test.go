@@ -178,3 +178,31 @@ func TestFindImageRejectsATagThatMoved(t *testing.T) {
 	_, err = FindImage(t.Context(), registry, staging(t), "gone@"+approved)
 	require.ErrorContains(t, err, "the image balancer-api:gone does not exist")
 }
+
+// A scan without a result has its status; of an index that of the images that it lists.
+func TestStoredImagesHaveTheirScan(t *testing.T) {
+	scanned, failed, pending, none, index, child := image(1, "scanned"), image(2, "failed"), image(3, "pending"), image(4, "none"), image(5, "index"), image(6)
+	scanned.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{FindingSeverityCounts: map[string]int32{"HIGH": 2}}
+	scanned.ImageScanStatus = &types.ImageScanStatus{Status: types.ScanStatusComplete, Description: aws.String("The scan was completed successfully.")}
+	failed.ImageScanStatus = &types.ImageScanStatus{Status: types.ScanStatusFailed, Description: aws.String("UnsupportedImageError: x")}
+	pending.ImageScanStatus = &types.ImageScanStatus{Status: types.ScanStatusPending}
+	index.ImageManifestMediaType = aws.String("application/vnd.oci.image.index.v1+json")
+	index.ImageScanStatus = &types.ImageScanStatus{Status: types.ScanStatusUnsupportedImage}
+	child.ImageScanStatus = &types.ImageScanStatus{Status: types.ScanStatusLimitExceeded}
+	stored, err := StoredImages(t.Context(), fakeRegistry{
+		images:    []types.ImageDetail{scanned, failed, pending, none, index, child},
+		manifests: map[string]string{*index.ImageDigest: fmt.Sprintf(`{"manifests":[{"digest":%q,"platform":{"os":"linux"}}]}`, *child.ImageDigest)},
+	}, staging(t))
+	require.NoError(t, err)
+	got := map[string]StoredImage{}
+	for _, image := range stored {
+		got[image.Tags[0]] = StoredImage{Scanned: image.Scanned, ScanStatus: image.ScanStatus, ScanDescription: image.ScanDescription}
+	}
+	require.Equal(t, map[string]StoredImage{
+		"scanned": {Scanned: true},
+		"failed":  {ScanStatus: types.ScanStatusFailed, ScanDescription: "UnsupportedImageError: x"},
+		"pending": {ScanStatus: types.ScanStatusPending},
+		"none":    {},
+		"index":   {ScanStatus: types.ScanStatusLimitExceeded},
+	}, got)
+}

@@ -27,6 +27,9 @@ type StoredImage struct {
 	// image that the tasks run.
 	Scanned  bool           `json:"scanned"`
 	Findings map[string]int `json:"findings"`
+	// ScanStatus and ScanDescription are AWS's, of a scan without a result; "" where none began.
+	ScanStatus      types.ScanStatus `json:"scanStatus,omitempty"`
+	ScanDescription string           `json:"scanDescription,omitempty"`
 	// Index lists the digests of an index's images, one a platform.
 	Index []string `json:"index,omitempty"`
 	// Runs lists where the image runs, Verified the environments that verified it healthy.
@@ -114,6 +117,11 @@ func storedImages(details []types.ImageDetail, indexes map[string]ecrimage.Index
 func (i *StoredImage) addFindings(run []types.ImageDetail) {
 	unscanned := func(detail types.ImageDetail) bool { return detail.ImageScanFindingsSummary == nil }
 	if i.Scanned = len(run) > 0 && !slices.ContainsFunc(run, unscanned); !i.Scanned {
+		for _, detail := range list.Filter(run, unscanned) {
+			if status := detail.ImageScanStatus; status != nil && !ecrimage.IsIndex(detail) {
+				i.ScanStatus, i.ScanDescription = status.Status, aws.ToString(status.Description)
+			}
+		}
 		return
 	}
 	for _, detail := range run {

@@ -91,7 +91,7 @@ func (m *migrationTask) run(ctx context.Context, log phaseLog) (*history.Migrati
 		err = m.evaluate(task, tail)
 	}
 	return &history.Migration{
-		Task: taskID(task), Command: m.command, ExitCode: m.exitCode(task), Seconds: m.clock.Now().Sub(start).Seconds(),
+		Task: ecstasks.ID(*task), Command: m.command, ExitCode: m.exitCode(task), Seconds: m.clock.Now().Sub(start).Seconds(),
 		NoChanges: err == nil && slices.ContainsFunc(tail.last, func(line string) bool { return strings.Contains(line, nothingToMigrate) }),
 	}, err
 }

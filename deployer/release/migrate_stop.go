@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 )
 
 // StopAction is the name of the step in which StopMigrations reports its progress.
@@ -61,7 +62,7 @@ func (m *migrationTask) stopRunning(ctx context.Context, task *types.Task, by st
 			"ECS kills it after two minutes: run `deployer migrate --env "+m.env.Stack+" --stop` again, which waits for it")
 	}
 	return StoppedMigration{
-		Migration: history.Migration{Task: taskID(task), ExitCode: m.exitCode(ended), Seconds: m.clock.Now().Sub(start).Seconds()},
+		Migration: history.Migration{Task: ecstasks.ID(*task), ExitCode: m.exitCode(ended), Seconds: m.clock.Now().Sub(start).Seconds()},
 		StartedBy: startedBy(*task), Begun: tail.begun,
 	}, nil
 }

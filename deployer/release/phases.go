@@ -111,7 +111,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 			checker.databasePhase = phase
 		}
 	}
-	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Partial && d.request.DryRun {
+	if d.request.Kind.IsCodeOnly() || d.request.Kind == history.Components && d.request.DryRun {
 		checker.extraCheck = d.openStack
 	}
 	if checker.waits = d.request.Wait; d.request.Wait || d.waitsForCrashed {
@@ -341,7 +341,7 @@ func (d *deployment) validate(ctx context.Context, log phaseLog) (string, error)
 
 // deployedEnvironment returns the environment as the phases so far deployed it. Where only some components were, the file has more.
 func (d *deployment) deployedEnvironment() *environment.Environment {
-	if d.request.Kind == history.Partial {
+	if d.request.Kind == history.Components {
 		return d.infra.Deployed(nil)
 	}
 	return d.deps.Env

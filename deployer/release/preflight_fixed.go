@@ -45,7 +45,7 @@ func (d *deployment) recordedProblems(ctx context.Context, stopping bool) []Prob
 
 // appliesFile reports whether the deployment applies the file's description of the infrastructure, or of components of it.
 func (d *deployment) appliesFile() bool {
-	return d.request.Kind == history.Full || d.request.Kind == history.Partial
+	return d.request.Kind == history.Full || d.request.Kind == history.Components
 }
 
 // fixedInDatabase returns what the file changes of the values that an existing database cannot change. The provider would replace it, or

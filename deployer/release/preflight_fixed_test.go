@@ -104,7 +104,7 @@ func TestRecordedProblems(t *testing.T) {
 		stops    bool
 	}{
 		"another prefix":                        {kind: history.Full, deployed: deployed, want: "prefix: it was deployed with other", stops: true},
-		"of some components":                    {kind: history.Partial, deployed: deployed, want: "prefix: it was deployed with other", stops: true},
+		"of some components":                    {kind: history.Components, deployed: deployed, want: "prefix: it was deployed with other", stops: true},
 		"code does not apply the file":          {kind: history.CodeOnly, deployed: deployed},
 		"there is no stack":                     {kind: history.Full},
 		"the stack is not readable":             {kind: history.Full, err: errBroken, want: "not compared with what is deployed: broken"},

@@ -236,10 +236,5 @@ func (p *preflight) owns(tags []types.Tag) bool {
 }
 
 func tagValue(tags []types.Tag, key string) string {
-	for _, t := range tags {
-		if aws.ToString(t.Key) == key {
-			return aws.ToString(t.Value)
-		}
-	}
-	return ""
+	return awsx.TagValue(tags, key, func(t types.Tag) (k, v *string) { return t.Key, t.Value })
 }

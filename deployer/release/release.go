@@ -58,6 +58,8 @@ type Request struct {
 	// Tag is the image's tag, digest or TAG@DIGEST; "" means the running image.
 	Tag  string
 	Kind history.Kind
+	// Components are those that are deployed, of a deployment of some.
+	Components []string
 	// Unverified is why an image may be deployed that deployment.verifiedIn does not let through; "" where it may not.
 	Unverified string
 	// RollbackFrom is the image that a manual rollback replaces, Database the database as its target left it.
@@ -141,7 +143,8 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	deps.Clock = timing
 	start := timing.read()
 	d := &deployment{deps: deps, request: request, images: ecr.NewFromConfig(deps.AWS), record: history.Deployment{
-		ID: request.ID, Environment: deps.Env.Name, Stack: deps.Env.Stack, Kind: request.Kind, By: request.By, Restarted: request.Restart, RestartedOnly: request.RestartOnly,
+		ID: request.ID, Environment: deps.Env.Name, Stack: deps.Env.Stack, Kind: request.Kind, Components: request.Components, By: request.By,
+		Restarted: request.Restart, RestartedOnly: request.RestartOnly,
 		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: requestedImage(request.Tag),
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}

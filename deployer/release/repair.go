@@ -19,7 +19,7 @@ func (d *deployment) checkPreviousRun(ctx context.Context) {
 		return
 	}
 	for _, earlier := range records {
-		if earlier.Kind == history.Full || earlier.Kind == history.Partial {
+		if earlier.Kind == history.Full || earlier.Kind == history.Components {
 			d.previousIncomplete = !earlier.Complete()
 			break
 		}

@@ -125,12 +125,12 @@ func (d *document) cost(c Cost) {
 		header, right = append(header, "at most"), append(right, 6)
 	}
 	t := newTable(header...)
-	t.SetColumnConfigs(slices.Concat(wrapped(1, 3), alignRight(right...)))
+	t.setColumns(slices.Concat(wrapped(1, 3), alignRight(right...)))
 	area := ""
 	for _, line := range c.Lines {
 		if line.Area != area {
 			area = line.Area
-			t.AppendRow([]any{area})
+			t.addRow([]any{area})
 		}
 		mark := "  "
 		if line.Assumed {
@@ -140,13 +140,13 @@ func (d *document) cost(c Cost) {
 		if line.MostUSD > line.USD {
 			row = append(row, formatUSD(line.MostUSD))
 		}
-		t.AppendRow(row)
+		t.addRow(row)
 	}
 	sums := []any{"all", "", "", "", formatUSD(c.USD)}
 	if c.MostUSD > c.USD {
 		sums = append(sums, formatUSD(c.MostUSD))
 	}
-	t.AppendRow(sums)
+	t.addRow(sums)
 	d.table(t)
 	d.notes(append(costBasis(c), budgetNotes(c)...)...)
 	if c.BudgetUSD > 0 {
@@ -239,9 +239,9 @@ func (d *document) costDifference(c Cost) {
 	d.notes(actualNotes(c)...)
 	if len(against.Differences) > 0 {
 		t := newTable("resource", c.Environment, "against", "difference")
-		t.SetColumnConfigs(alignRight(2, 3, 4))
+		t.setColumns(alignRight(2, 3, 4))
 		row := func(resource string, here, there float64) {
-			t.AppendRow([]any{resource, formatUSD(here), formatUSD(there), formatDelta(here - there)})
+			t.addRow([]any{resource, formatUSD(here), formatUSD(there), formatDelta(here - there)})
 		}
 		for _, line := range against.Differences {
 			row(line.Resource, line.USD, line.Against)
@@ -264,7 +264,7 @@ func (d *document) costDifference(c Cost) {
 // costOverview appends a row for each environment, in whole dollars.
 func (d *document) costOverview(costs []Cost) {
 	t := newTable("env", pricing.AreaNetwork, pricing.AreaIngress, pricing.AreaTasks, pricing.AreaDatabase, "rest", "total", "most", "budget")
-	t.SetColumnConfigs(alignRight(2, 3, 4, 5, 6, 7, 8, 9))
+	t.setColumns(alignRight(2, 3, 4, 5, 6, 7, 8, 9))
 	dollars := func(amount float64) string { return fmt.Sprintf("$%.0f", amount) }
 	var total, most float64
 	for _, c := range costs {
@@ -273,13 +273,13 @@ func (d *document) costOverview(costs []Cost) {
 			budget = dollars(float64(c.BudgetUSD))
 		}
 		rest := c.Area(pricing.AreaMonitoring) + c.Area(pricing.AreaOther) + c.Area(pricing.AreaShared)
-		t.AppendRow([]any{
+		t.addRow([]any{
 			c.Stack, dollars(c.Area(pricing.AreaNetwork)), dollars(c.Area(pricing.AreaIngress)), dollars(c.Area(pricing.AreaTasks)),
 			dollars(c.Area(pricing.AreaDatabase)), dollars(rest), dollars(c.USD), dollars(c.MostUSD), budget,
 		})
 		total, most = total+c.USD, most+c.MostUSD
 	}
-	t.AppendRow([]any{"all", "", "", "", "", "", dollars(total), dollars(most), ""})
+	t.addRow([]any{"all", "", "", "", "", "", dollars(total), dollars(most), ""})
 	d.table(t)
 	for i, c := range costs {
 		basis := costBasis(c)

@@ -23,13 +23,13 @@ func History(w io.Writer, deployments []history.Deployment, format string, style
 	}
 	return show(w, deployments, format, style, func(out *document) {
 		t := newTable("deployment", "started", "by", "kind", "image or snapshot", "outcome", "took")
-		t.SetColumnConfigs(append(slices.Concat(below(2, 3), wrapped(6), alignRight(7)), column{number: 5, fit: snipMiddles, min: nameWidth}))
+		t.setColumns(append(slices.Concat(below(2, 3), wrapped(6), alignRight(7)), column{number: 5, fit: snipMiddles, min: nameWidth}))
 		for _, d := range deployments {
 			duration := ""
 			if !d.Ended.IsZero() {
 				duration = formatDuration(d.Ended.Sub(d.Started))
 			}
-			t.AppendRow([]any{d.ID, formatMinute(d.Started), d.By, kindText(d), deployedName(d), outcomeText(d), duration})
+			t.addRow([]any{d.ID, formatMinute(d.Started), d.By, kindText(d), deployedName(d), outcomeText(d), duration})
 		}
 		out.table(t)
 	})
@@ -43,13 +43,19 @@ func deployedName(d history.Deployment) string {
 	if d.Kind == history.Restore || d.Kind == history.Destroy {
 		return d.Snapshot
 	}
+	if !d.DeploysImage() {
+		return ""
+	}
 	return cmp.Or(d.Image.Tag, d.Image.Digest)
 }
 
 // kindText returns the kind of a deployment; a restart is a deployment of code with the image that ran.
 func kindText(d history.Deployment) string {
-	if d.Restarted {
+	switch {
+	case d.Restarted:
 		return "restart"
+	case d.Kind == history.Components:
+		return "components"
 	}
 	return string(d.Kind)
 }
@@ -86,10 +92,10 @@ func Deployment(w io.Writer, d history.Deployment, format string, style Style) e
 
 func (d *document) deployment(shown history.Deployment) {
 	t := newTable("deployment", shown.ID)
-	t.SetColumnConfigs(wrapped(2))
+	t.setColumns(wrapped(2))
 	row := func(name, value string) {
 		if value != "" {
-			t.AppendRow([]any{name, value})
+			t.addRow([]any{name, value})
 		}
 	}
 	row("environment", shown.Environment)
@@ -99,8 +105,11 @@ func (d *document) deployment(shown history.Deployment) {
 	row("started", formatTime(shown.Started))
 	row("ended", formatTime(shown.Ended))
 	row("outcome", outcomeText(shown))
-	row("image", shown.Image.Tag)
-	row("digest", shown.Image.Digest)
+	row("components", strings.Join(shown.Components, ", "))
+	if shown.DeploysImage() {
+		row("image", shown.Image.Tag)
+		row("digest", shown.Image.Digest)
+	}
 	row("unverified", shown.Unverified)
 	row("snapshot", shown.Snapshot)
 	if shown.Migration != nil {

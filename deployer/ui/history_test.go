@@ -42,6 +42,9 @@ func deploymentsOfEveryKind() []history.Deployment {
 		record(history.CodeOnly, ok, func(d *history.Deployment) { d.Restarted, d.RestartedOnly = true, environment.Role("scheduler") }),
 		record(history.Full, history.Crashed, func(d *history.Deployment) { d.Phases, d.Ended = phases(ok, history.Crashed), time.Time{} }),
 		record(history.Full, ok, func(d *history.Deployment) { d.Image.Tag, d.Unverified = strings.Repeat("ä", 40), "a reason" }),
+		record(history.Components, ok, func(d *history.Deployment) { d.Components = []string{"network", "queue"} }),
+		record(history.Components, history.Incomplete, func(d *history.Deployment) { d.Components = []string{"services"} }),
+		record(history.Components, ok, func(d *history.Deployment) {}), // written before records had the components
 		record(history.Restore, ok, func(d *history.Deployment) {
 			d.Image, d.Restore = history.Image{}, &history.DatabaseSwap{Revert: true, Snapshot: "s"}
 		}),
@@ -59,6 +62,9 @@ func TestHistory(t *testing.T) {
 		`restart +1.41.8-abc123def +succeeded `,
 		`full +1.41.8-abc123def +` + string(history.Crashed) + `: provision\n`,
 		`full +ä{40} +succeeded, unverified `,
+		`\n20261123-161530-1f3a +2026-11-23 16:15 UTC +anna@build-host +components +succeeded +12m34s\n`,
+		`components +1.41.8-abc123def +partial +12m34s\n`,
+		`components +1.41.8-abc123def +succeeded +12m34s\n`,
 		`restore +previous database +succeeded `,
 	} {
 		require.Regexp(t, want, out.String())
@@ -66,12 +72,17 @@ func TestHistory(t *testing.T) {
 	out.Reset()
 	require.NoError(t, History(&out, deploymentsOfEveryKind(), "text", Style{Width: 80}))
 	require.Contains(t, out.String(), "\n  2026-11-23 16:15 UTC, anna@build-host\n")
-	require.Regexp(t, `restore +v3-backen…22-090807 `, out.String())
+	require.Regexp(t, `restore +v3-backe…22-090807 `, out.String())
 	require.True(t, utf8.ValidString(out.String()), "a name is truncated between characters, not between their bytes")
 	out.Reset()
 	one := deploymentsOfEveryKind()[2]
 	require.NoError(t, Deployment(&out, one, "text", Style{}))
 	require.Regexp(t, `kind +restart\n.*service +scheduler`, out.String())
+	out.Reset()
+	require.NoError(t, Deployment(&out, deploymentsOfEveryKind()[5], "text", Style{}))
+	require.Regexp(t, `kind +components\n`, out.String())
+	require.Regexp(t, `components +network, queue\n`, out.String())
+	require.NotContains(t, out.String(), "1.41.8")
 	out.Reset()
 	require.NoError(t, History(&out, []history.Deployment{one}, "json", Style{}))
 	require.Contains(t, out.String(), `"restartedOnly": "scheduler"`)

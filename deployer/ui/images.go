@@ -8,6 +8,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -36,13 +37,13 @@ func (d *document) images(list ImageList) {
 	mixed := mixedEnvironments(list.Images)
 	t := newTable("tags", "digest", "pushed (UTC)", "size", "scan", "runs in", "verified in")
 	for _, image := range list.Images {
-		t.AppendRow([]any{
+		t.addRow([]any{
 			strings.Join(image.Names(), ", "), strings.TrimPrefix(awsx.ShortDigest(image.Digest), "sha256:"), image.Pushed.Format("2006-01-02 15:04"),
-			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), unbroken(scanSummary(image)), environmentsRunning(image, mixed),
+			fmt.Sprintf("%d MB", (image.SizeBytes+500_000)/1_000_000), scanSummary(image), environmentsRunning(image, mixed),
 			strings.Join(image.Verified, ", "),
 		})
 	}
-	t.SetColumnConfigs(slices.Concat(alignRight(4), wrapped(1, 5, 6, 7)))
+	t.setColumns(slices.Concat(alignRight(4), wrapped(1, 5, 6, 7)))
 	d.table(t)
 	if left := list.Total - len(list.Images); left > 0 {
 		d.addf("", "%s not shown; --limit 0 shows all", text.Plural(left, "older image is", "older images are"))
@@ -52,14 +53,14 @@ func (d *document) images(list ImageList) {
 	}
 }
 
-// scanSummary counts the findings of the highest severity: there is no room for more.
+// scanSummary counts the findings of the highest severity: there is no room for more. Of a scan without a result it returns why.
 func scanSummary(image release.StoredImage) string {
 	if !image.Scanned {
-		return "none yet"
+		return ecrimage.NotScanned(image.ScanStatus, image.ScanDescription)
 	}
 	for _, severity := range []string{"CRITICAL", "HIGH", "MEDIUM", "LOW"} {
 		if n := image.Findings[severity]; n > 0 {
-			return fmt.Sprintf("%d %s", n, strings.ToLower(severity))
+			return unbroken(fmt.Sprintf("%d %s", n, strings.ToLower(severity)))
 		}
 	}
 	return "clean"

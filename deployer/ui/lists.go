@@ -20,9 +20,9 @@ import (
 func Outputs(w io.Writer, values map[string]any, format string, style Style) error {
 	return show(w, values, format, style, func(d *document) {
 		t := newTable("output", "value")
-		t.SetColumnConfigs(wrapped(2))
+		t.setColumns(wrapped(2))
 		for _, key := range slices.Sorted(maps.Keys(values)) {
-			t.AppendRow([]any{key, oneLine(values[key])})
+			t.addRow([]any{key, oneLine(values[key])})
 		}
 		d.table(t)
 	})
@@ -75,10 +75,10 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, s
 	}
 	return show(w, rows, format, style, func(d *document) {
 		t := newTable("env", "name", "url", "region", "protected", "api tasks", "database", "budget")
-		t.SetColumnConfigs(slices.Concat(below(3, 4), alignRight(8)))
+		t.setColumns(slices.Concat(below(3, 4), alignRight(8)))
 		for _, r := range rows {
 			protected := map[bool]string{true: "yes", false: "no"}[r.Protected]
-			t.AppendRow([]any{r.Stack, r.Name, r.URL, r.Region, protected, r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
+			t.addRow([]any{r.Stack, r.Name, r.URL, r.Region, protected, r.Tasks, r.Database, fmt.Sprintf("$%d", r.BudgetUSD)})
 		}
 		d.table(t)
 	})
@@ -127,9 +127,9 @@ func Faults(w io.Writer, faults []local.Fault, format string, style Style) error
 	return show(w, faults, format, style, func(d *document) {
 		t := newTable("fault", "what goes wrong", "what it should lead to")
 		for _, f := range faults {
-			t.AppendRow([]any{f.Name, f.Effect, f.Expect})
+			t.addRow([]any{f.Name, f.Effect, f.Expect})
 		}
-		t.SetColumnConfigs(wrapped(2, 3))
+		t.setColumns(wrapped(2, 3))
 		d.table(t)
 	})
 }
@@ -187,7 +187,7 @@ func (d *document) snapshots(all []database.Snapshot, now time.Time) {
 		return
 	}
 	t := newTable("snapshot", "status", "size", "engine", "created", "age", "occasion", "by")
-	t.SetColumnConfigs(slices.Concat(alignRight(3), below(5, 6, 7, 8)))
+	t.setColumns(slices.Concat(alignRight(3), below(5, 6, 7, 8)))
 	for _, s := range all {
 		engine, status := s.Version, s.Status
 		if !s.Encrypted {
@@ -196,7 +196,7 @@ func (d *document) snapshots(all []database.Snapshot, now time.Time) {
 		if status == "creating" {
 			status = fmt.Sprintf("%d %% done", s.Progress)
 		}
-		t.AppendRow([]any{
+		t.addRow([]any{
 			s.Name, status, fmt.Sprintf("%d GiB", s.SizeGiB), engine, formatMinute(s.Created), Age(now.Sub(s.Created)), s.Occasion(), s.CreatedBy,
 		})
 	}
@@ -253,7 +253,7 @@ func (d *document) lock(environment string, status *lock.Status) {
 		lock.StateExpired: "expired: its holder crashed or was killed; the next deployment takes it over",
 	}[status.State]
 	h, t := status.Holder, newTable("lock", environment)
-	t.SetColumnConfigs(wrapped(2))
+	t.setColumns(wrapped(2))
 	rows := [][2]string{
 		{"state", state},
 		{"doing", strings.TrimSpace(h.Command + " " + h.Image)},
@@ -266,7 +266,7 @@ func (d *document) lock(environment string, status *lock.Status) {
 	}
 	for _, row := range rows {
 		if row[1] != "" {
-			t.AppendRow([]any{row[0], row[1]})
+			t.addRow([]any{row[0], row[1]})
 		}
 	}
 	d.table(t)

@@ -21,7 +21,7 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 	start, end := calls[0].Start, calls[0].Start
 	name := func(c checks.Call) string { return c.Service + " " + c.Operation }
 	t := newTable("", "start", "took", "call", "for", "after", "error")
-	t.SetColumnConfigs(alignRight(1, 2, 3))
+	t.setColumns(alignRight(1, 2, 3))
 	var total time.Duration
 	for _, c := range calls {
 		failure := ""
@@ -29,7 +29,7 @@ func Trace(w io.Writer, environment string, calls []checks.Call, style Style) er
 			failure = text.Snip(text.FirstLine(c.Err.Error()), 80)
 		}
 		after := list.Map(c.After, strconv.Itoa)
-		t.AppendRow([]any{
+		t.addRow([]any{
 			c.ID, milliseconds(c.Start.Sub(start)), milliseconds(c.Duration()), name(c), c.Component, strings.Join(after, ", "), failure,
 		})
 		total += c.Duration()

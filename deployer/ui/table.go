@@ -61,6 +61,8 @@ type grid struct {
 	titles  []string
 	columns []column
 	rows    [][]string
+	// notes has what is below each row at any width, "" for nothing.
+	notes []string
 }
 
 // columnGap separates columns.
@@ -75,15 +77,18 @@ func newTable(header ...any) *grid {
 
 func cell(value any) string { return fmt.Sprint(value) }
 
-// AppendRow adds a row. Cells that it lacks at its end are empty.
-func (g *grid) AppendRow(cells []any) {
+// addRow adds a row. Cells that it lacks at its end are empty.
+func (g *grid) addRow(cells []any) {
 	row := make([]string, len(g.titles))
 	copy(row, list.Map(cells, cell))
-	g.rows = append(g.rows, row)
+	g.rows, g.notes = append(g.rows, row), append(g.notes, "")
 }
 
-// SetColumnConfigs sets how columns are shown.
-func (g *grid) SetColumnConfigs(columns []column) {
+// addNote adds a line below the last row.
+func (g *grid) addNote(note string) { g.notes[len(g.notes)-1] = note }
+
+// setColumns sets how columns are shown.
+func (g *grid) setColumns(columns []column) {
 	for _, c := range columns {
 		g.columns[c.number-1] = c
 	}
@@ -96,20 +101,20 @@ func (g *grid) render(style Style) []string {
 		fitted = g.mapped(text.ASCII)
 	}
 	if widths := fitted.widths(); style.Width <= 0 || tableWidth(widths) <= style.Width {
-		return fitted.lines(widths, nil, 0)
+		return fitted.lines(widths, style.Width)
 	}
-	narrow, notes := fitted.moveBelow()
+	narrow := fitted.moveBelow()
 	widths := narrow.shrink(style.Width)
 	if len(narrow.titles) > 2 && tableWidth(widths) > style.Width {
 		return fitted.blocks(style.Width)
 	}
-	return narrow.shorten(widths, style).lines(widths, notes, style.Width)
+	return narrow.shorten(widths, style).lines(widths, style.Width)
 }
 
 // mapped returns the table with another text in each cell.
 func (g *grid) mapped(change func(string) string) *grid {
 	rows := list.Map(g.rows, func(row []string) []string { return list.Map(row, change) })
-	return &grid{list.Map(g.titles, change), g.columns, rows}
+	return &grid{list.Map(g.titles, change), g.columns, rows, list.Map(g.notes, change)}
 }
 
 // widths returns the width of each column in full.
@@ -133,10 +138,9 @@ func tableWidth(widths []int) int {
 	return total
 }
 
-// moveBelow returns the table without the columns that can be below a row, and what belongs below each row.
-func (g *grid) moveBelow() (*grid, []string) {
-	notes := make([]string, len(g.rows))
-	kept := &grid{rows: make([][]string, len(g.rows))}
+// moveBelow returns the table with the columns that can be below a row there, above the row's note.
+func (g *grid) moveBelow() *grid {
+	kept := &grid{rows: make([][]string, len(g.rows)), notes: make([]string, len(g.rows))}
 	for i, c := range g.columns {
 		if c.fit != belowCells {
 			kept.titles, kept.columns = append(kept.titles, g.titles[i]), append(kept.columns, c)
@@ -145,14 +149,17 @@ func (g *grid) moveBelow() (*grid, []string) {
 			switch {
 			case c.fit != belowCells:
 				kept.rows[n] = append(kept.rows[n], row[i])
-			case row[i] != "" && notes[n] != "":
-				notes[n] += ", " + row[i]
+			case row[i] != "" && kept.notes[n] != "":
+				kept.notes[n] += ", " + row[i]
 			case row[i] != "":
-				notes[n] = row[i]
+				kept.notes[n] = row[i]
 			}
 		}
 	}
-	return kept, notes
+	for n, note := range g.notes {
+		kept.notes[n] = strings.Trim(kept.notes[n]+"\n"+note, "\n")
+	}
+	return kept
 }
 
 // shrink returns widths with which the table fits a width: the widest column that can be narrower gives way first. Where that is not
@@ -215,13 +222,11 @@ func (g *grid) shorten(widths []int, style Style) *grid {
 }
 
 // lines returns the rows below the header. A note follows its row, indented.
-func (g *grid) lines(widths []int, notes []string, width int) []string {
+func (g *grid) lines(widths []int, width int) []string {
 	lines := g.rowLines(g.titles, widths)
 	for n, row := range g.rows {
 		lines = append(lines, g.rowLines(row, widths)...)
-		if len(notes) > 0 {
-			lines = append(lines, noteLines(notes[n], width)...)
-		}
+		lines = append(lines, noteLines(g.notes[n], width)...)
 	}
 	return list.Map(lines, breakable)
 }
@@ -230,7 +235,7 @@ func noteLines(note string, width int) []string {
 	if note == "" {
 		return nil
 	}
-	return strings.Split(text.Wrap(columnGap+note, width, columnGap), "\n")
+	return strings.Split(text.Wrap(columnGap+strings.ReplaceAll(note, "\n", "\n"+columnGap), width, columnGap), "\n")
 }
 
 // rowLines returns the lines of a row: as many as its longest cell has.
@@ -273,6 +278,7 @@ func (g *grid) blocks(width int) []string {
 			}
 			lines = append(lines, strings.Split(text.Wrap(value, width, columnGap), "\n")...)
 		}
+		lines = append(lines, noteLines(g.notes[n], width)...)
 	}
 	return list.Map(lines, breakable)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/checks"
@@ -45,6 +46,7 @@ func shownTables(t *testing.T) map[string]func(io.Writer, Style) error {
 		"a deployment": func(w io.Writer, s Style) error {
 			return Deployment(w, deploymentsOfEveryKind()[0], "text", s)
 		},
+		"tasks":  func(w io.Writer, s Style) error { return Tasks(w, tasksOfEveryKind(), "table", s) },
 		"images": func(w io.Writer, s Style) error { return Images(w, manyImages(at), "text", s) },
 		"snapshots": func(w io.Writer, s Style) error {
 			return Snapshots(w, []database.Snapshot{{
@@ -73,7 +75,8 @@ func manyImages(at time.Time) ImageList {
 			Runs:     []release.Run{run("qa", "api"), run("dev", "api"), run("dev", "scheduler"), run("production", "api")},
 			Verified: []string{"dev", "staging"},
 		},
-		{Digest: "sha256:" + strings.Repeat("b", 64), Tags: []string{"1.41.7-9f8e7d6c5"}, Pushed: at, Runs: []release.Run{run("qa", "worker"), run("qa", "scheduler")}},
+		{Digest: "sha256:" + strings.Repeat("b", 64), Tags: []string{"1.41.7-9f8e7d6c5"}, Pushed: at, ScanStatus: ecrtypes.ScanStatusFailed,
+			ScanDescription: "UnsupportedImageError: The operating system 'x' is not supported.", Runs: []release.Run{run("qa", "worker"), run("qa", "scheduler")}},
 	}}
 }
 
@@ -116,9 +119,10 @@ func TestTablesFitTheTerminal(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	table := newTable("name", "n", "where", "value", "when")
-	table.SetColumnConfigs(slices.Concat(alignRight(2), wrapped(3), below(5), []column{{number: 4, fit: snipMiddles, min: 7}}))
-	table.AppendRow([]any{"one", 5, unbroken("qa api") + ", " + unbroken("qa worker"), "0123456789abcdef", "today"})
-	table.AppendRow([]any{"three", 120})
+	table.setColumns(slices.Concat(alignRight(2), wrapped(3), below(5), []column{{number: 4, fit: snipMiddles, min: 7}}))
+	table.addRow([]any{"one", 5, unbroken("qa api") + ", " + unbroken("qa worker"), "0123456789abcdef", "today"})
+	table.addRow([]any{"three", 120})
+	table.addNote("a note on three")
 	for name, test := range map[string]struct {
 		width int
 		want  string
@@ -126,28 +130,33 @@ func TestTable(t *testing.T) {
 		"a pipe": {0, `
 name     n  where              value             when
 one      5  qa api, qa worker  0123456789abcdef  today
-three  120`},
+three  120
+  a note on three`},
 		"as wide as it is": {54, `
 name     n  where              value             when
 one      5  qa api, qa worker  0123456789abcdef  today
-three  120`},
+three  120
+  a note on three`},
 		"a column goes below": {53, `
 name     n  where              value
 one      5  qa api, qa worker  0123456789abcdef
   today
-three  120`},
+three  120
+  a note on three`},
 		"a cell wraps between pairs, another is truncated": {37, `
 name     n  where        value
 one      5  qa api,      01234…abcdef
             qa worker
   today
-three  120`},
+three  120
+  a note on three`},
 		"as narrow as it gets": {30, `
 name     n  where      value
 one      5  qa api,    012…def
             qa worker
   today
-three  120`},
+three  120
+  a note on three`},
 		"a block for each row": {29, `
 name: one
 n: 5
@@ -156,10 +165,30 @@ value: 0123456789abcdef
 when: today
 
 name: three
-n: 120`},
+n: 120
+  a note on three`},
 	} {
 		require.Equal(t, test.want, "\n"+strings.Join(table.render(Style{Width: test.width}), "\n"), name)
 	}
+	two := newTable("lock", "production")
+	two.setColumns(wrapped(2))
+	two.addRow([]any{"state", "unbreakable-value"})
+	require.Equal(t, "lock   production\nstate  unbreakable-value", strings.Join(two.render(Style{Width: 12}), "\n"),
+		"a table of two columns is no block: its first column is the title of the second")
 	ascii := strings.Join(table.render(Style{Width: 37, ASCII: true}), "\n")
 	require.Contains(t, ascii, "  0123...bcdef\n")
+}
+
+func TestImagesHaveTheirScan(t *testing.T) {
+	for want, image := range map[string]release.StoredImage{
+		"not scanned: UnsupportedImageError: x": {ScanStatus: ecrtypes.ScanStatusFailed, ScanDescription: "UnsupportedImageError: x"},
+		"not scanned: in progress":              {ScanStatus: ecrtypes.ScanStatusInProgress},
+		"not scanned":                           {},
+		"clean":                                 {Scanned: true},
+		"2 high":                                {Scanned: true, Findings: map[string]int{"LOW": 3, "HIGH": 2}},
+	} {
+		var out strings.Builder
+		require.NoError(t, Images(&out, ImageList{Images: []release.StoredImage{image}}, "text", Style{}))
+		require.Contains(t, out.String(), "  "+want+"\n")
+	}
 }

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -23,12 +22,6 @@ type TaskList struct {
 	Tasks       []release.Task `json:"tasks"`
 }
 
-// taskTableWidth is the least width of a terminal in which the table of tasks fits.
-const taskTableWidth = 80
-
-// taskTagWidth is how much of a tag the table of tasks shows.
-const taskTagWidth = 16
-
 // Tasks shows the tasks of an environment. Below a task that stopped are when it did, and why.
 func Tasks(w io.Writer, shown TaskList, format string, style Style) error {
 	if shown.Tasks == nil {
@@ -42,55 +35,36 @@ func (d *document) tasks(shown TaskList) {
 		d.addf("", "no task runs in %s, and none stopped within the last hour", shown.Environment)
 		return
 	}
-	if d.style.Width > 0 && d.style.Width < taskTableWidth {
-		d.narrowTasks(shown)
-		return
-	}
 	t := newTable("task", "service", "rev", "image", "digest", "age", "state")
+	t.setColumns(below(4, 5))
 	for _, task := range shown.Tasks {
 		_, revision, _ := strings.Cut(task.Revision, ":")
-		t.AppendRow([]any{
-			shortTask(task.ID), task.Service, revision, text.Snip(cmp.Or(task.Image.Tag, "-"), taskTagWidth),
-			shortDigits(task.Image.Digest), taskAge(shown.Timestamp.Sub(task.Created)), d.style.taskState(task),
+		t.addRow([]any{
+			shortTask(task.ID), task.Service, revision, task.Image.Tag, shortDigits(task.Image.Digest),
+			Age(shown.Timestamp.Sub(task.Created)), d.style.taskState(task),
 		})
+		t.addNote(stopText(task, shown.Timestamp))
 	}
-	for i, line := range t.render(Style{ASCII: d.style.ASCII}) {
-		d.WriteString(strings.TrimRight(line, " ") + "\n")
-		if i > 0 {
-			d.stopOf(shown.Tasks[i-1], shown.Timestamp, "          ")
-		}
-	}
+	d.table(t)
 }
 
-// narrowTasks appends the tasks where a table does not fit.
-func (d *document) narrowTasks(shown TaskList) {
-	for _, task := range shown.Tasks {
-		_, revision, _ := strings.Cut(task.Revision, ":")
-		d.addf("  ", "%s %s, revision %s: %s, %s", shortTask(task.ID), task.Service, revision, d.style.taskState(task), taskAge(shown.Timestamp.Sub(task.Created)))
-		if task.Image != (release.TaskImage{}) {
-			d.addf("  ", "  %s %s", cmp.Or(task.Image.Tag, "-"), shortDigits(task.Image.Digest))
-		}
-		d.stopOf(task, shown.Timestamp, "  ")
-	}
-}
-
-// stopOf appends when a task stopped, after how long, and why; nothing where it runs.
-func (d *document) stopOf(task release.Task, now time.Time, indent string) {
+// stopText returns when a task stopped, after how long, and why; "" where it runs.
+func stopText(task release.Task, now time.Time) string {
 	if task.Cause == "" {
-		return
+		return ""
 	}
-	line := "stopping: "
+	words := "stopping: "
 	switch {
 	case task.Stopped != nil && task.Started != nil:
-		line = fmt.Sprintf("stopped %s after %s: ", Age(now.Sub(*task.Stopped)), formatDuration(task.Stopped.Sub(*task.Started)))
+		words = fmt.Sprintf("stopped %s after %s: ", Age(now.Sub(*task.Stopped)), formatDuration(task.Stopped.Sub(*task.Started)))
 	case task.Stopped != nil:
-		line = fmt.Sprintf("stopped %s, never ran: ", Age(now.Sub(*task.Stopped)))
+		words = fmt.Sprintf("stopped %s, never ran: ", Age(now.Sub(*task.Stopped)))
 	}
-	line += task.Cause
+	words += task.Cause
 	if task.Reason != "" && task.Reason != task.Cause {
-		line += " (" + text.FirstLine(task.Reason) + ")"
+		words += " (" + text.FirstLine(task.Reason) + ")"
 	}
-	d.add(indent, indent+line)
+	return words
 }
 
 // taskState returns the health of a task that runs, the exit code of one that stopped, else its status.
@@ -119,6 +93,3 @@ func shortTask(id string) string { return id[:min(len(id), 8)] }
 func shortDigits(digest string) string {
 	return strings.TrimPrefix(awsx.ShortDigest(digest), "sha256:")
 }
-
-// taskAge returns an age without the word ago.
-func taskAge(age time.Duration) string { return strings.TrimSuffix(Age(age), " ago") }

@@ -51,12 +51,16 @@ func timeByCause(d history.Deployment) string {
 func JobSummary(d history.Deployment) string {
 	total := d.Ended.Sub(d.Started).Seconds()
 	var b strings.Builder
+	what := d.Image.Tag
+	if !d.DeploysImage() {
+		what = strings.Join(d.Components, ", ")
+	}
 	outcome, back := string(d.Outcome), ""
 	if d.RolledBackTo != nil {
 		back = escapeMarkdown(d.RolledBackTo.Tag)
 		outcome += ", rolled back to " + back
 	}
-	fmt.Fprintf(&b, "### %s to %s: %s\n\n", escapeMarkdown(d.Image.Tag), escapeMarkdown(d.Environment), outcome)
+	fmt.Fprintf(&b, "### %s to %s: %s\n\n", escapeMarkdown(what), escapeMarkdown(d.Environment), outcome)
 	b.WriteString("| phase | outcome | time | share | |\n| --- | --- | ---: | ---: | --- |\n")
 	for _, p := range d.Phases {
 		share := 100 * p.Seconds / max(total, p.Seconds, 0.001)

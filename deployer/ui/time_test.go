@@ -40,6 +40,10 @@ second of the last days, and staging is not protected
 	require.Contains(t, summary, "6m40s in all; of which the engine 1m30s, waiting for AWS 4m40s, the deployer itself 30.0s.")
 	require.Contains(t, summary, "`deployment.backup: none` would have saved about 1m40s: ")
 
+	require.Contains(t, summary, "### 1.0.0 to staging: succeeded\n")
+	d.Components = []string{"network", "queue"}
+	require.Contains(t, JobSummary(d), "### network, queue to staging: succeeded\n", "no image was deployed")
+
 	d.Outcome = history.Failed
 	d.RolledBackTo = &history.Image{Tag: "1.41.7-9f8e7d6c5"}
 	summary = JobSummary(d)

@@ -93,13 +93,13 @@ func (d *document) container(c checks.Container) {
 		return
 	}
 	t := newTable("variable", "value", "source", "needed", "state")
-	t.SetColumnConfigs([]column{{number: 2, fit: snipMiddles, min: 11}})
+	t.setColumns([]column{{number: 2, fit: snipMiddles, min: 11}})
 	for _, v := range c.Variables {
 		needed := ""
 		if v.Required {
 			needed = "yes"
 		}
-		t.AppendRow([]any{v.Name, text.PrintableLine(v.Value.String()), sourceText(v), needed, d.style.variableState(v)})
+		t.addRow([]any{v.Name, text.PrintableLine(v.Value.String()), sourceText(v), needed, d.style.variableState(v)})
 	}
 	d.table(t)
 	for _, u := range c.Unused {
@@ -178,9 +178,9 @@ func (d *document) comparedContainer(c checks.ComparedContainer, compared checks
 		return text.PrintableLine(v.String())
 	}
 	t := newTable("variable", compared.Environment, compared.Other, "result")
-	t.SetColumnConfigs([]column{{number: 2, fit: snipMiddles, min: 9}, {number: 3, fit: snipMiddles, min: 9}})
+	t.setColumns([]column{{number: 2, fit: snipMiddles, min: 9}, {number: 3, fit: snipMiddles, min: 9}})
 	for _, v := range c.Variables {
-		t.AppendRow([]any{v.Name, shown(v.Here), shown(v.There), cmp.Or(results[v.Result], string(v.Result))})
+		t.addRow([]any{v.Name, shown(v.Here), shown(v.There), cmp.Or(results[v.Result], string(v.Result))})
 	}
 	d.table(t)
 	d.add("", "")

@@ -35,6 +35,16 @@ func Tags[T any](tags map[string]string, newTag func(key, value *string) T) []T 
 	return all
 }
 
+// TagValue returns the value of the tag with a key, "" where there is none. Keys of tags are case-sensitive.
+func TagValue[T any](tags []T, key string, keyAndValue func(T) (key, value *string)) string {
+	for _, tag := range tags {
+		if k, value := keyAndValue(tag); k != nil && *k == key && value != nil {
+			return *value
+		}
+	}
+	return ""
+}
+
 // NameFromARN returns what follows the last slash of an ARN: a name, an ID, or family:revision. A name comes back as it is.
 func NameFromARN(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 

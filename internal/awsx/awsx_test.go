@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 )
 
@@ -29,4 +30,12 @@ func TestShortDigest(t *testing.T) {
 	require.Equal(t, "sha256:0123456789ab", ShortDigest("sha256:0123456789ab"+strings.Repeat("c", 52)))
 	require.Equal(t, "sha256:1", ShortDigest("sha256:1"))
 	require.Empty(t, ShortDigest(""))
+}
+
+func TestTagValue(t *testing.T) {
+	tags := [][2]*string{{new(string), new(string)}, {nil, nil}, {aws.String("Name"), nil}, {aws.String("Name"), aws.String("db")}, {aws.String("name"), aws.String("other")}}
+	value := func(key string) string {
+		return TagValue(tags, key, func(tag [2]*string) (k, v *string) { return tag[0], tag[1] })
+	}
+	require.Equal(t, []string{"db", "other", ""}, []string{value("Name"), value("name"), value("NAME")})
 }

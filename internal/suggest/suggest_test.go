@@ -40,6 +40,18 @@ func TestHint(t *testing.T) {
 	require.Equal(t, "did you mean abc1 or abc2? x", Hint("abc", []string{"abc1", "abc2"}, "x"))
 }
 
+// A short name is near only with fewer typing errors, or every word of two letters would be near to every other.
+func TestLimit(t *testing.T) {
+	const letters = "abcdefghijkl"
+	for n, want := range map[int]int{1: 0, 2: 0, 3: 1, 4: 1, 5: 2, 8: 2, 9: 3, 12: 3} {
+		require.Equal(t, want, limit(letters[:n], letters), "a word of %d letters", n)
+		require.Equal(t, want, limit(letters, letters[:n]), "a name of %d letters", n)
+	}
+	for typed, want := range map[string][]string{"vers": {"version"}, "sion": {"version"}, "ver": nil, "ion": nil} {
+		require.Equal(t, want, Nearest(typed, []string{"version"}), typed)
+	}
+}
+
 func TestDistance(t *testing.T) {
 	for _, test := range []struct {
 		from, to string

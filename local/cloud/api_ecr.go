@@ -200,6 +200,9 @@ func describeImageScanFindings(m model, in *ecr.DescribeImageScanFindingsInput) 
 	}, nil
 }
 
+// batchGetImage returns images of the media types that the call accepts. An index cannot be converted into another type, so a call that does
+// not accept it does not find it.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-manifest-formats.html
 func batchGetImage(m model, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
 	images, err := m.images(deref(in.RepositoryName))
 	if err != nil {
@@ -208,7 +211,7 @@ func batchGetImage(m model, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutpu
 	out := &ecr.BatchGetImageOutput{}
 	for _, id := range in.ImageIds {
 		image := findImage(images, id)
-		if image == nil {
+		if image == nil || image.mediaType() == mediaIndex && !slices.Contains(in.AcceptedMediaTypes, mediaIndex) {
 			out.Failures = append(out.Failures, types.ImageFailure{
 				ImageId: &id, FailureCode: types.ImageFailureCodeImageNotFound, FailureReason: aws.String("Requested image not found"),
 			})

@@ -198,6 +198,15 @@ func TestPushedImageForArm64(t *testing.T) {
 	require.Len(t, image.Attestations, 1)
 	require.True(t, image.Scanned, "by its image")
 
+	for _, accepted := range [][]string{nil, {mediaManifest}} {
+		out, err := client.BatchGetImage(t.Context(), &ecr.BatchGetImageInput{
+			RepositoryName: aws.String(imageRepository), ImageIds: []ecrtypes.ImageIdentifier{{ImageDigest: image.ImageDigest}}, AcceptedMediaTypes: accepted,
+		})
+		require.NoError(t, err)
+		require.Empty(t, out.Images, "the call does not accept an index")
+		require.Equal(t, ecrtypes.ImageFailureCodeImageNotFound, out.Failures[0].FailureCode)
+	}
+
 	out, err := client.BatchGetImage(t.Context(), &ecr.BatchGetImageInput{
 		RepositoryName: aws.String(imageRepository), ImageIds: []ecrtypes.ImageIdentifier{{ImageDigest: aws.String(image.Platforms[0])}, {ImageTag: aws.String("latest")}},
 	})

@@ -3,6 +3,7 @@ package ecrimage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +21,8 @@ const (
 		{"digest":"sha256:att","platform":{"os":"unknown"}}]}`
 )
 
-// registry holds images by tag and digest, and manifests by digest; it records its calls.
+// registry holds images by tag and digest, and manifests of indexes by digest, which it returns where the call accepts them; it records
+// its calls.
 type registry struct {
 	images    map[string]types.ImageDetail
 	manifests map[string]string
@@ -49,7 +51,7 @@ func (r *registry) BatchGetImage(
 	r.calls = append(r.calls, fmt.Sprintf("get %d", len(in.ImageIds)))
 	out := &ecr.BatchGetImageOutput{}
 	for _, id := range in.ImageIds {
-		if text, ok := r.manifests[*id.ImageDigest]; ok {
+		if text, ok := r.manifests[*id.ImageDigest]; ok && slices.Contains(in.AcceptedMediaTypes, ociIndex) {
 			out.Images = append(out.Images, types.Image{ImageId: &id, ImageManifest: aws.String(text)})
 		}
 	}

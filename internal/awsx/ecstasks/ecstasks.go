@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -20,6 +21,9 @@ type Client interface {
 	ecs.ListTasksAPIClient
 	ecs.DescribeTasksAPIClient
 }
+
+// ID returns the ID of a task, the last part of its ARN.
+func ID(task types.Task) string { return awsx.NameFromARN(aws.ToString(task.TaskArn)) }
 
 // Find lists the tasks that query selects, by service, family or desired status, and describes each. A task that was gone
 // between the two calls is left out.
