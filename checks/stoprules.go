@@ -17,8 +17,10 @@ type stopRule struct {
 	phrases []string
 	// permanent reports that another attempt cannot succeed until something is changed.
 	permanent bool
-	message   string
-	hint      Hint
+	// anyImage reports that the cause lies outside the image, so that another image would fail in the same way.
+	anyImage bool
+	message  string
+	hint     Hint
 	// source is the page of AWS, or the code, that has the texts.
 	source string
 }
@@ -45,7 +47,7 @@ var (
 // stopRules lists the causes, the more specific first: of those that match, the first wins.
 var stopRules = []stopRule{
 	{
-		kind: StopMissingSecret, source: agentASM, permanent: true,
+		kind: StopMissingSecret, source: agentASM, permanent: true, anyImage: true,
 		phrases: []string{missingKeyPhrase},
 		message: "the secret has no key %s",
 		hint: Hint{
@@ -55,7 +57,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInvalidSecret, source: agentASM, permanent: true,
+		kind: StopInvalidSecret, source: agentASM, permanent: true, anyImage: true,
 		phrases: []string{"invalid character", "end of json input", "json: cannot unmarshal", "is not a json object"},
 		message: "the secret is not valid JSON",
 		hint: Hint{
@@ -66,7 +68,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopMissingSecret, source: docInit, permanent: true,
+		kind: StopMissingSecret, source: docInit, permanent: true, anyImage: true,
 		within:  []string{"secret"},
 		phrases: []string{"resourcenotfoundexception", "can't find the specified secret", "marked for deletion"},
 		message: "the secret does not exist",
@@ -76,7 +78,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopImagePull, source: docPull,
+		kind: StopImagePull, source: docPull, anyImage: true,
 		within:  pulling,
 		phrases: throttled,
 		message: "the registry limits the pulls of the image",
@@ -88,7 +90,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopThrottled, source: docEvents,
+		kind: StopThrottled, source: docEvents, anyImage: true,
 		phrases: append([]string{"operations are being throttled"}, throttled...),
 		message: "AWS throttles the calls that start the task",
 		hint: Hint{
@@ -115,7 +117,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNoRoute, source: docInit,
+		kind: StopNoRoute, source: docInit, anyImage: true,
 		within:  contacting,
 		phrases: unreachable,
 		message: "the task cannot reach AWS from its subnet",
@@ -126,7 +128,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopImagePull, source: docPull,
+		kind: StopImagePull, source: docPull, anyImage: true,
 		within: pulling,
 		phrases: []string{
 			"500 internal server error", "502 bad gateway", "503 service unavailable", "504 gateway time", "unexpected eof",
@@ -149,7 +151,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopAccessDenied, source: docInit, permanent: true,
+		kind: StopAccessDenied, source: docInit, permanent: true, anyImage: true,
 		within:  preparing,
 		phrases: append([]string{"check that the role has the permissions", "kms.disabledexception"}, denied...),
 		message: "the execution role may not fetch what the task needs",
@@ -159,7 +161,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopRole, source: docTrust,
+		kind: StopRole, source: docTrust, anyImage: true,
 		phrases: []string{"unable to assume the role", "unable to assume the service linked role"},
 		message: "ECS cannot assume a role of the task",
 		hint: Hint{
@@ -183,7 +185,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopLogGroup, source: docInit, permanent: true,
+		kind: StopLogGroup, source: docInit, permanent: true, anyImage: true,
 		within:  []string{"logger", "log group", "cloudwatch", "createlogstream"},
 		phrases: []string{"does not exist", "resourcenotfound", "not found"},
 		message: "the log group does not exist",
@@ -202,7 +204,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopQuota, source: docEvents,
+		kind: StopQuota, source: docEvents, anyImage: true,
 		phrases: []string{"limit on the number of", "is above your limit", "reached the limit"},
 		message: "a quota of Fargate is exhausted",
 		hint: Hint{
@@ -211,7 +213,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNoAddress, source: docStopped,
+		kind: StopNoAddress, source: docStopped, anyImage: true,
 		phrases: []string{
 			"insufficientfreeaddresses", "networkinterfacelimitexceeded", "resource:eni", "no free address",
 			"no free private", "no free ip", "not have enough free", "not have enough ip", "not have enough addresses",
@@ -224,7 +226,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopCapacity, source: docEvents,
+		kind: StopCapacity, source: docEvents, anyImage: true,
 		phrases: []string{
 			"capacity is unavailable", "no capacity", "insufficient capacity", "resource:cpu", "resource:memory",
 			"resource:fargate", "empty capacity provider",
@@ -256,7 +258,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopTargets, source: docEvents,
+		kind: StopTargets, source: docEvents, anyImage: true,
 		phrases: []string{"register targets in", "register 1 targets", "deregister targets"},
 		message: "ECS cannot register the task at the load balancer",
 		hint: Hint{
@@ -275,7 +277,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInterrupted, source: docStopped,
+		kind: StopInterrupted, source: docStopped, anyImage: true,
 		phrases: []string{"spot task was interrupted", "spotinterruption"},
 		message: "AWS took back the Spot capacity of the task",
 		hint: Hint{
@@ -284,7 +286,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInfrastructure, source: docStopped,
+		kind: StopInfrastructure, source: docStopped, anyImage: true,
 		phrases: []string{
 			"maintenance", "underlying infrastructure", "host ec2", "internalerror", "internal error",
 			"cannotinspectcontainer", "cannotstopcontainer", "deregistration forced",
@@ -315,7 +317,7 @@ var generalStopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNetwork, source: docStopped,
+		kind: StopNetwork, source: docStopped, anyImage: true,
 		phrases: []string{
 			"network interface", "netplugin failed", "failed to configure eni", "ephemeralstorage provisioning",
 		},
@@ -338,7 +340,7 @@ var generalStopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInitialization, source: docInit,
+		kind: StopInitialization, source: docInit, anyImage: true,
 		phrases: append([]string{"cannotcreatevolume"}, preparing...),
 		message: "ECS could not prepare the task",
 		hint: Hint{
@@ -414,7 +416,7 @@ func endsWithin(text, phrase string) bool {
 
 // apply returns the stop with the rule's cause. texts are those that the rule matched.
 func (r stopRule) apply(stop Stop, texts []string) Stop {
-	stop.Kind, stop.Permanent, stop.Message, stop.Hint = r.kind, r.permanent, r.message, r.hint
+	stop.Kind, stop.Permanent, stop.AnyImage, stop.Message, stop.Hint = r.kind, r.permanent, r.anyImage, r.message, r.hint
 	if !strings.Contains(r.message, "%s") {
 		return stop
 	}

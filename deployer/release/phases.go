@@ -257,7 +257,8 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 	}
 	d.previewPending(ctx)
 	if d.record.TaskDefinitions, err = watcher.watch(ctx, log); err != nil {
-		if _, _, noImage := d.lastVerifiedImage(ctx); noImage != nil || d.deps.Env.Deployment.Rollback != environment.RollbackAutomatic {
+		_, _, noImage := d.lastVerifiedImage(ctx)
+		if noImage != nil || d.deps.Env.Deployment.Rollback != environment.RollbackAutomatic || d.outsideImage(ctx, err) != "" {
 			watcher.waitUntilIdle(ctx, log)
 		}
 		return "", err
