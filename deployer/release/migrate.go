@@ -112,7 +112,7 @@ func (m *migrationTask) ensureNotRunning(ctx context.Context, log phaseLog) erro
 			return hint.With(fmt.Errorf("%s; it has not finished after %s, and is not stopped", migrationText(task), m.env.Deployment.Migrations.Timeout),
 				"check its log and its locks in the database; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 		case err != nil && ctx.Err() != nil:
-			return fmt.Errorf("the migration %s continues in the background; no other was started", taskID(&task))
+			return hint.With(fmt.Errorf("the migration %s continues in the background; no other was started", taskID(&task)), m.continues())
 		case err != nil:
 			return err
 		}
@@ -236,13 +236,18 @@ func (m *migrationTask) stopTimedOut(ctx context.Context, task *types.Task, tail
 func (m *migrationTask) detach(ctx context.Context, task *types.Task) error {
 	if !m.stopOnInterrupt {
 		return hint.With(fmt.Errorf("the migration %s continues in the background", taskID(task)),
-			"run the same command again with --wait, which waits for it first; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
+			m.continues())
 	}
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
 		return fmt.Errorf("the migration %s continues in the background, it could not be stopped: %w", taskID(task), err)
 	}
 	return hint.With(fmt.Errorf("the migration %s is being stopped", taskID(task)),
 		"that takes up to two minutes: run the same command again with --wait, which waits for it first")
+}
+
+// continues returns what can be done about a migration that continues in the background.
+func (m *migrationTask) continues() string {
+	return "run the same command again with --wait, which waits for it first; `deployer migrate --env " + m.env.Stack + " --stop` stops it"
 }
 
 // evaluate returns an error unless the task exited with 0.
