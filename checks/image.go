@@ -172,9 +172,8 @@ func evaluateImage(
 			"%s is running, %s %s", digests[0], expected.source, expected.digest)
 	case expected.stack != "" && expected.stack != digests[0]:
 		return f.warning("StackDiffers", Hint{
-			Cause: "a rollout has not ended, or it failed and ECS returned to the previous revision",
-			Solution: "wait for the rollout, or deploy the image that should run: the next full deployment without another one takes what the " +
-				"stack names", Command: command(env, "up") + " " + tagPlaceholder,
+			Cause:    "a rollout has not ended, or it failed and ECS returned to the previous revision",
+			Solution: "wait for the rollout, or deploy the image that should run", Command: command(env, "up") + " " + tagPlaceholder,
 		}, "%s is running, the stack names %s", digests[0], expected.stack)
 	}
 	return f.healthy("Running", "%s%s", digests[0], scanSummary(images[digests[0]], high))
