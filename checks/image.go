@@ -76,24 +76,25 @@ func checkImage(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return []Finding{evaluateImage(running, images, readExpectedImage(ctx, rc), rc.env)}, nil
 }
 
-// expectedImage holds the digest that should run, "" where it is unknown, and what names it.
+// expectedImage holds the digest that should run, "" where it is unknown, what names it, and the digest that the stack names.
 type expectedImage struct {
-	digest, source string
+	digest, source, stack string
 }
 
 // readExpectedImage returns the image of the last deployment that was verified, by the records. Where there are no records, or they cannot be
 // read, it is the stack's output, which nothing has verified. Where neither can be read it is unknown; the check of the stack reports why.
 func readExpectedImage(ctx context.Context, rc *runContext) expectedImage {
+	named := ""
+	if rc.src.Stack != nil {
+		stack, _ := readStack(ctx, rc)
+		named = awsx.DigestOf(stack.Image)
+	}
 	if rc.src.Deployed != nil {
 		if image, err := rc.src.Deployed(ctx); err == nil {
-			return expectedImage{awsx.DigestOf(image), "the last deployment verified"}
+			return expectedImage{awsx.DigestOf(image), "the last deployment verified", named}
 		}
 	}
-	if rc.src.Stack == nil {
-		return expectedImage{}
-	}
-	stack, _ := readStack(ctx, rc)
-	return expectedImage{awsx.DigestOf(stack.Image), "the stack's output is"}
+	return expectedImage{named, "the stack's output is", named}
 }
 
 // runningDigests returns the digests that the environment's tasks were started with, and the services that run each.
@@ -169,6 +170,11 @@ func evaluateImage(
 	case expected.digest != "" && expected.digest != digests[0]:
 		return f.warning("ImageMismatch", driftHint(env, "ECS rolled the last deployment back, or a service was changed outside the deployer"),
 			"%s is running, %s %s", digests[0], expected.source, expected.digest)
+	case expected.stack != "" && expected.stack != digests[0]:
+		return f.warning("StackDiffers", Hint{
+			Cause:    "a rollout has not ended, or it failed and ECS returned to the previous revision",
+			Solution: "wait for the rollout, or deploy the image that should run", Command: command(env, "up") + " " + tagPlaceholder,
+		}, "%s is running, the stack names %s", digests[0], expected.stack)
 	}
 	return f.healthy("Running", "%s%s", digests[0], scanSummary(images[digests[0]], high))
 }

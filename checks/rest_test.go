@@ -93,20 +93,24 @@ func TestEvaluateImage(t *testing.T) {
 		recorded string
 		env      string
 		want     verdict
+		stack    string
 	}{
-		"running": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}},
+		"running": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", "no critical findings"}, ""},
 		"scan failed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": {Findings: ecrimage.Findings{
-			Status: ecrtypes.ScanStatusFailed, Description: "UnsupportedImageError: x"}}}, "", "dev", verdict{Healthy, "Running", "sha256:1, not scanned: UnsupportedImageError: x"}},
-		"not scanned":      {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}},
-		"nothing runs":     {nil, nil, "", "dev", verdict{Error, "NoImageRunning", ""}},
-		"gone":             {running("sha256:1"), nil, "", "dev", verdict{Error, "ImageGone", "sha256:1"}},
-		"critical":         {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}},
-		"critical, strict": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}},
-		"two images":       {running("sha256:1", "sha256:2"), map[string]*ecrimage.Image{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}},
-		"not the deployed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "ImageMismatch", "sha256:1 is running, the last deployment verified sha256:2"}},
+			Status: ecrtypes.ScanStatusFailed, Description: "UnsupportedImageError: x"}}}, "", "dev", verdict{Healthy, "Running", "sha256:1, not scanned: UnsupportedImageError: x"}, ""},
+		"not scanned":      {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": unscanned}, "", "dev", verdict{Healthy, "Running", "not scanned"}, ""},
+		"nothing runs":     {nil, nil, "", "dev", verdict{Error, "NoImageRunning", ""}, ""},
+		"gone":             {running("sha256:1"), nil, "", "dev", verdict{Error, "ImageGone", "sha256:1"}, ""},
+		"critical":         {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "dev", verdict{Warning, "CriticalFindings", "2 critical and 5 high"}, ""},
+		"critical, strict": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": bad}, "", "production", verdict{Error, "CriticalFindings", ""}, ""},
+		"two images":       {running("sha256:1", "sha256:2"), map[string]*ecrimage.Image{"sha256:1": clean, "sha256:2": clean}, "", "dev", verdict{Warning, "DifferentImages", "2 different"}, ""},
+		"not the deployed": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:2", "dev", verdict{Warning, "ImageMismatch", "sha256:1 is running, the last deployment verified sha256:2"}, ""},
+		"not what the stack names": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev",
+			verdict{Warning, "StackDiffers", "sha256:1 is running, the stack names sha256:2"}, "sha256:2"},
+		"what the stack names": {running("sha256:1"), map[string]*ecrimage.Image{"sha256:1": clean}, "sha256:1", "dev", verdict{Healthy, "Running", ""}, "sha256:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			requireVerdict(t, test.want, evaluateImage(test.running, test.images, expectedImage{test.recorded, "the last deployment verified"}, loaded(t, test.env)))
+			requireVerdict(t, test.want, evaluateImage(test.running, test.images, expectedImage{test.recorded, "the last deployment verified", test.stack}, loaded(t, test.env)))
 		})
 	}
 }
@@ -423,11 +427,11 @@ func TestExpectedImage(t *testing.T) {
 		src  Sources
 		want expectedImage
 	}{
-		"the record":                 {Sources{Stack: stack, Deployed: deployed(recorded, nil)}, expectedImage{"sha256:recorded", verified}},
-		"nothing verified":           {Sources{Stack: stack, Deployed: deployed("", nil)}, expectedImage{"", verified}},
-		"unreadable records":         {Sources{Stack: stack, Deployed: deployed("", errors.New("denied"))}, expectedImage{"sha256:output", unverified}},
-		"a record, without a stack":  {Sources{Deployed: deployed(recorded, nil)}, expectedImage{"sha256:recorded", verified}},
-		"neither a stack nor record": {Sources{}, expectedImage{}},
+		"the record":                 {Sources{Stack: stack, Deployed: deployed(recorded, nil)}, expectedImage{"sha256:recorded", verified, "sha256:output"}},
+		"nothing verified":           {Sources{Stack: stack, Deployed: deployed("", nil)}, expectedImage{"", verified, "sha256:output"}},
+		"unreadable records":         {Sources{Stack: stack, Deployed: deployed("", errors.New("denied"))}, expectedImage{"sha256:output", unverified, "sha256:output"}},
+		"a record, without a stack":  {Sources{Deployed: deployed(recorded, nil)}, expectedImage{"sha256:recorded", verified, ""}},
+		"neither a stack nor record": {Sources{}, expectedImage{source: unverified}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, test.want, readExpectedImage(t.Context(), &runContext{src: test.src}))

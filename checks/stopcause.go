@@ -79,7 +79,9 @@ type Stop struct {
 	Key string
 	// Permanent reports whether retrying does not help.
 	Permanent bool
-	Hint      Hint
+	// AnyImage reports that another image would fail in the same way.
+	AnyImage bool
+	Hint     Hint
 }
 
 // Failed reports whether the task should not have stopped.
@@ -92,6 +94,9 @@ func Ended(task ecstypes.Task) bool {
 	return status == "STOPPED" || status == "DEPROVISIONING"
 }
 
+// exitUnfetched is entrypoint's exit code where it could not fetch the secrets, whatever the image.
+const exitUnfetched = 75
+
 // exitMeanings maps the exit codes of containers to their usual meanings.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 var exitMeanings = map[int]struct {
@@ -101,7 +106,7 @@ var exitMeanings = map[int]struct {
 	1: {"application error", Hint{
 		Cause: "the application exited with an error", Solution: "check its last log lines", Command: "logs"}},
 	// docs/configuration.md describes when entrypoint exits with 75 and 78.
-	75: {"the secrets could not be fetched", Hint{
+	exitUnfetched: {"the secrets could not be fetched", Hint{
 		Cause: "Secrets Manager did not respond, or throttled, for as long as entrypoint waits", Solution: "check its last log lines, and the route from the private subnets to the internet", Command: "logs"}},
 	78: {"the configuration is not complete", Hint{
 		Cause: "a variable is missing, or entrypoint cannot read or parse a secret", Solution: "check its last log lines, which name it", Command: "logs"}},
@@ -161,7 +166,7 @@ func StopCause(task ecstypes.Task) Stop {
 		stop.Hint = Hint{
 			Cause: "its command has finished", Solution: "a service's command must keep running: correct it in the environment's file"}
 	case stop.ExitCode != nil:
-		stop.Kind = StopExitCode
+		stop.Kind, stop.AnyImage = StopExitCode, *stop.ExitCode == exitUnfetched
 		stop.Message, stop.Hint = exitMeaning(*stop.ExitCode)
 	default:
 		stop.Message = cmp.Or(stop.Reason, "ECS gives no reason")

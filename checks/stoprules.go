@@ -21,8 +21,10 @@ type stopRule struct {
 	phrases []string
 	// permanent reports that another attempt cannot succeed until something is changed.
 	permanent bool
-	message   string
-	hint      Hint
+	// anyImage reports that the cause lies outside the image, so that another image would fail in the same way.
+	anyImage bool
+	message  string
+	hint     Hint
 	// source is the page of AWS, or the code, that has the texts.
 	source string
 }
@@ -80,7 +82,7 @@ var unexpectedAnswerHint = Hint{
 // stopRules lists the causes, the more specific first: of those that match, the first wins.
 var stopRules = []stopRule{
 	{
-		kind: StopMissingSecret, source: agentASM, permanent: true,
+		kind: StopMissingSecret, source: agentASM, permanent: true, anyImage: true,
 		phrases: []string{missingKeyPhrase},
 		message: "the secret has no key %s",
 		hint: Hint{
@@ -90,7 +92,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInvalidSecret, source: agentASM, permanent: true,
+		kind: StopInvalidSecret, source: agentASM, permanent: true, anyImage: true,
 		within:  reading,
 		without: slices.Concat(pulling, []string{"serializationerror", "deserialization failed", "response body"}),
 		phrases: []string{"invalid character", "end of json input", "json: cannot unmarshal", "unable to unmarshal secret value", "is not a json object"},
@@ -103,7 +105,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopMissingSecret, source: docInit, permanent: true,
+		kind: StopMissingSecret, source: docInit, permanent: true, anyImage: true,
 		within: []string{"secret"},
 		phrases: []string{
 			"resourcenotfoundexception", "can't find the specified secret", "check that the secret arn is correct", "marked for deletion",
@@ -115,7 +117,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopImagePull, source: docPull,
+		kind: StopImagePull, source: docPull, anyImage: true,
 		within:  pulling,
 		phrases: throttled,
 		message: "the registry limits the pulls of the image",
@@ -127,7 +129,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopThrottled, source: docEvents,
+		kind: StopThrottled, source: docEvents, anyImage: true,
 		phrases: append([]string{"operations are being throttled"}, throttled...),
 		message: "AWS throttles the calls that start the task",
 		hint: Hint{
@@ -167,7 +169,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopCertificate, source: sourceX509, permanent: true,
+		kind: StopCertificate, source: sourceX509, permanent: true, anyImage: true,
 		within:  contacting,
 		phrases: []string{"x509: ", "signed by unknown authority", "certificate has expired"},
 		message: "the certificate of the registry, or of AWS's endpoint, is not trusted",
@@ -178,7 +180,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNoRoute, source: docInit,
+		kind: StopNoRoute, source: docInit, anyImage: true,
 		within:  contacting,
 		without: slices.Concat(starting, unpacking),
 		phrases: unreachable,
@@ -190,14 +192,14 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopImagePull, source: docPull,
+		kind: StopImagePull, source: docPull, anyImage: true,
 		within:  pulling,
 		phrases: []string{"unexpected media type text/"},
 		message: unexpectedAnswer,
 		hint:    unexpectedAnswerHint,
 	},
 	{
-		kind: StopImagePull, source: docPull,
+		kind: StopImagePull, source: docPull, anyImage: true,
 		within:  pulling,
 		without: unpacking,
 		phrases: slices.Concat(serverErrors, []string{
@@ -207,7 +209,7 @@ var stopRules = []stopRule{
 		hint:    unexpectedAnswerHint,
 	},
 	{
-		kind: StopInitialization, source: docSecret,
+		kind: StopInitialization, source: docSecret, anyImage: true,
 		within:  preparing,
 		without: starting,
 		phrases: serverErrors,
@@ -231,7 +233,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopAccessDenied, source: docSecret, permanent: true,
+		kind: StopAccessDenied, source: docSecret, permanent: true, anyImage: true,
 		within: preparing,
 		phrases: []string{
 			"decryptionfailure", "can't decrypt", "access to kms is not allowed", "kms.disabledexception", "kmsinvalidstate",
@@ -244,7 +246,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopAccessDenied, source: docInit, permanent: true,
+		kind: StopAccessDenied, source: docInit, permanent: true, anyImage: true,
 		within:  logging,
 		phrases: denied,
 		message: "the execution role may not write logs",
@@ -254,7 +256,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopAccessDenied, source: docInit, permanent: true,
+		kind: StopAccessDenied, source: docInit, permanent: true, anyImage: true,
 		within:  preparing,
 		without: attaching,
 		phrases: append([]string{"check that the role has the permissions"}, denied...),
@@ -265,7 +267,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopRole, source: docTrust,
+		kind: StopRole, source: docTrust, anyImage: true,
 		phrases: []string{"unable to assume the role", "unable to assume the service linked role"},
 		message: "ECS cannot assume a role of the task",
 		hint: Hint{
@@ -291,7 +293,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopLogGroup, source: docInit, permanent: true,
+		kind: StopLogGroup, source: docInit, permanent: true, anyImage: true,
 		within:  logging,
 		phrases: []string{"does not exist", "resourcenotfound", "not found"},
 		message: "the log group does not exist",
@@ -310,7 +312,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopQuota, source: docEvents,
+		kind: StopQuota, source: docEvents, anyImage: true,
 		phrases: []string{"limit on the number of", "is above your limit", "reached the limit"},
 		message: "a quota of Fargate is exhausted",
 		hint: Hint{
@@ -319,7 +321,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopQuota, source: docEvents,
+		kind: StopQuota, source: docEvents, anyImage: true,
 		phrases: []string{
 			"account is currently blocked", "account is currently being verified", "account has been blocked", "pendingverification",
 		},
@@ -330,7 +332,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNoAddress, source: docStopped,
+		kind: StopNoAddress, source: docStopped, anyImage: true,
 		phrases: []string{
 			"insufficientfreeaddresses", "networkinterfacelimitexceeded", "resource:eni", "no free address",
 			"no free private", "no free ip", "not have enough free", "not have enough ip", "not have enough addresses",
@@ -343,7 +345,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNetwork, source: docEC2, permanent: true,
+		kind: StopNetwork, source: docEC2, permanent: true, anyImage: true,
 		within:  attaching,
 		phrases: []string{"invalidsubnetid.notfound", "invalidsecuritygroupid.notfound", "invalidgroup.notfound"},
 		message: "the service's subnet or security group does not exist",
@@ -353,7 +355,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopAccessDenied, source: docEC2, permanent: true,
+		kind: StopAccessDenied, source: docEC2, permanent: true, anyImage: true,
 		within:  attaching,
 		phrases: append([]string{"unauthorizedoperation", "authfailure"}, denied...),
 		message: "ECS may not create the task's network interface",
@@ -363,7 +365,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopCapacity, source: docEvents,
+		kind: StopCapacity, source: docEvents, anyImage: true,
 		phrases: []string{
 			"capacity is unavailable", "no capacity", "insufficient capacity", "resource:cpu", "resource:memory",
 			"resource:fargate", "empty capacity provider",
@@ -395,7 +397,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopTargets, source: docEvents,
+		kind: StopTargets, source: docEvents, anyImage: true,
 		phrases: []string{"register targets in", "register 1 targets", "deregister targets"},
 		message: "ECS cannot register the task at the load balancer",
 		hint: Hint{
@@ -429,7 +431,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInterrupted, source: docStopped,
+		kind: StopInterrupted, source: docStopped, anyImage: true,
 		phrases: []string{"spot task was interrupted", "spotinterruption"},
 		message: "AWS took back the Spot capacity of the task",
 		hint: Hint{
@@ -438,7 +440,7 @@ var stopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInfrastructure, source: docStopped,
+		kind: StopInfrastructure, source: docStopped, anyImage: true,
 		phrases: []string{
 			"maintenance", "underlying infrastructure", "host ec2", "internalerror", "internal error",
 			"cannotinspectcontainer", "cannotstopcontainer", "deregistration forced",
@@ -479,7 +481,7 @@ var generalStopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInitialization, source: docStopped,
+		kind: StopInitialization, source: docStopped, anyImage: true,
 		phrases: []string{"ephemeralstorage provisioning"},
 		message: "the task's ephemeral storage was not ready in time",
 		hint: Hint{
@@ -488,7 +490,7 @@ var generalStopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNetwork, source: docStopped,
+		kind: StopNetwork, source: docStopped, anyImage: true,
 		phrases: attaching,
 		message: "ECS cannot create the task's network interface",
 		hint: Hint{
@@ -497,7 +499,7 @@ var generalStopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopNetwork, source: docStopped,
+		kind: StopNetwork, source: docStopped, anyImage: true,
 		phrases: []string{"network interface", "netplugin failed", "failed to configure eni"},
 		message: "the task's network interface was not ready in time",
 		hint: Hint{
@@ -506,7 +508,7 @@ var generalStopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInitialization, source: docInit,
+		kind: StopInitialization, source: docInit, anyImage: true,
 		phrases: []string{"failed to initialize logging driver", "failed to validate logger args"},
 		message: "the logs of the container cannot be set up",
 		hint: Hint{
@@ -527,7 +529,7 @@ var generalStopRules = []stopRule{
 		},
 	},
 	{
-		kind: StopInitialization, source: docInit,
+		kind: StopInitialization, source: docInit, anyImage: true,
 		phrases: append([]string{"cannotcreatevolume"}, preparing...),
 		message: "ECS could not prepare the task",
 		hint: Hint{
@@ -611,7 +613,7 @@ func endsWithin(text, phrase string) bool {
 
 // apply returns the stop with the rule's cause. texts are those that the rule matched.
 func (r stopRule) apply(stop Stop, texts []string) Stop {
-	stop.Kind, stop.Permanent, stop.Message, stop.Hint = r.kind, r.permanent, r.message, r.hint
+	stop.Kind, stop.Permanent, stop.AnyImage, stop.Message, stop.Hint = r.kind, r.permanent, r.anyImage, r.message, r.hint
 	if !strings.Contains(r.message, "%s") {
 		return stop
 	}

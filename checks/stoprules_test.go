@@ -427,3 +427,21 @@ func TestTheContainerThatEndedTheTaskDecides(t *testing.T) {
 		})
 	}
 }
+
+// A cause outside the image stays with any image; one that the image, its code or its task's size may have does not.
+func TestCausesOutsideTheImage(t *testing.T) {
+	outside := []StopKind{
+		StopMissingSecret, StopInvalidSecret, StopThrottled, StopNoRoute, StopAccessDenied, StopRole, StopLogGroup, StopQuota, StopNoAddress, StopCapacity,
+		StopTargets, StopInterrupted, StopInfrastructure, StopNetwork, StopInitialization, StopCertificate,
+	}
+	pulls := []string{"the registry limits the pulls of the image", unexpectedAnswer}
+	for _, rule := range slices.Concat(stopRules, generalStopRules) {
+		want := slices.Contains(outside, rule.kind) || slices.Contains(pulls, rule.message)
+		require.Equal(t, want, rule.anyImage, rule.message)
+		require.Equal(t, want, rule.apply(Stop{}, nil).AnyImage, rule.message)
+	}
+	for code, want := range map[int32]bool{1: false, 75: true, 78: false, 137: false} {
+		stop := StopCause(ecstypes.Task{Containers: []ecstypes.Container{{Name: aws.String("balancer-api"), ExitCode: aws.Int32(code)}}})
+		require.Equal(t, want, stop.AnyImage, code)
+	}
+}

@@ -48,6 +48,18 @@ func (e *NotFoundError) Hint() string {
 	return suggest.Hint(e.Name, withAliases(e.Available), "the environments are "+strings.Join(e.Available, ", "))
 }
 
+// NoSharedFileError reports that a directory has no file of the shared stack.
+type NoSharedFileError struct{ Dir string }
+
+func (e *NoSharedFileError) Error() string {
+	return fmt.Sprintf("%s does not exist in %s: it describes the stack that all environments share", FileName(SharedStack), e.Dir)
+}
+
+// Hint returns what to do.
+func (e *NoSharedFileError) Hint() string {
+	return "run from the project's root, or name it with --dir; where the file was deleted, restore it from Git"
+}
+
 // UnreadableError reports a file that exists and cannot be read.
 type UnreadableError struct {
 	File string
@@ -243,6 +255,9 @@ func Decode(stack string, value []byte) (*Environment, error) {
 // GitHub.Delivered; Shared.CheckEnvironments returns what is wrong with them.
 func LoadShared(dir string) (*Shared, error) {
 	source, err := readStack(dir, SharedStack)
+	if missing := (*NotFoundError)(nil); errors.As(err, &missing) {
+		return nil, &NoSharedFileError{Dir: dir}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -28,7 +30,8 @@ func destroyVerb() verb {
 		name: destroyName, usage: "delete an environment's resources",
 		changes: true,
 		long: `Rejects a protected environment, unless its file removes the protection; production is never destroyed. The configuration
-secret, the images and the hosted zone stay, and a final snapshot of the database is kept. --dry-run lists what would be
+secret, the images and the hosted zone stay, and a final snapshot of the database is kept; databases that a restore
+or its switch left beside it are deleted too, each after a final snapshot of its own. --dry-run lists what would be
 deleted and what stays. After an interruption, run the same command again to delete the rest.`,
 		examples: []string{"deployer destroy --env dev", "deployer destroy --env dev --dry-run", "deployer destroy --env dev --local --yes"},
 		formats:  []string{"text", "json"},
@@ -76,11 +79,18 @@ func (o destroyOptions) printPlan(ctx context.Context, t *target.Target) error {
 	if err != nil {
 		return err
 	}
-	snapshot := ""
-	if hasDatabase(opened) {
-		snapshot = t.Env.DatabaseIdentifier() + "-final-YYYYMMDD-HHMMSS"
+	leftovers, err := database.New(t.AWS, t.Env, t.Clock).Leftovers(ctx)
+	if err != nil {
+		return err
 	}
-	plan := ui.DestroyPlan{DryRun: true, Environment: t.Name, Stack: t.Stack, Kind: history.Destroy, Keep: whatStays(t.Env, snapshot)}
+	snapshots := list.Map(leftovers, finalSnapshotOf)
+	if hasDatabase(opened) {
+		snapshots = append([]string{finalSnapshotOf(t.Env.DatabaseIdentifier())}, snapshots...)
+	}
+	plan := ui.DestroyPlan{DryRun: true, Environment: t.Name, Stack: t.Stack, Kind: history.Destroy, Keep: whatStays(t.Env, snapshots)}
+	for _, name := range leftovers {
+		plan.Delete = append(plan.Delete, ui.DestroyedResource{Type: instanceType, Name: name, ID: name})
+	}
 	for _, r := range stack.Resources(opened.State()) {
 		if !r.Deletable() {
 			plan.Keep = append(plan.Keep, engine.ShortType(r.Type)+" "+r.Name+", which only the stack forgets")
@@ -95,18 +105,21 @@ func (o destroyOptions) printPlan(ctx context.Context, t *target.Target) error {
 	return nil
 }
 
+// finalSnapshotOf returns the form of the name of an instance's final snapshot, which contains the time.
+func finalSnapshotOf(instance string) string { return instance + "-final-YYYYMMDD-HHMMSS" }
+
+// instanceType is the short type of a database.
+const instanceType = "rds/instance"
+
 // hasDatabase reports whether a stack has the environment's database.
 func hasDatabase(opened *stack.Stack) bool {
-	return slices.ContainsFunc(opened.State().Resources, func(r engine.Resource) bool { return engine.ShortType(r.Type) == "rds/instance" })
+	return slices.ContainsFunc(opened.State().Resources, func(r engine.Resource) bool { return engine.ShortType(r.Type) == instanceType })
 }
 
 // whatStays returns what a destroy of an environment does not delete.
-func whatStays(env *environment.Environment, finalSnapshot string) []string {
-	stays := []string{"the secret " + env.SecretName(), "the records of deployments"}
-	if finalSnapshot != "" {
-		stays = append([]string{"the final snapshot " + finalSnapshot}, stays...)
-	}
-	return stays
+func whatStays(env *environment.Environment, finalSnapshots []string) []string {
+	stays := list.Map(finalSnapshots, func(name string) string { return "the final snapshot " + name })
+	return append(stays, "the secret "+env.SecretName(), "the records of deployments")
 }
 
 // destroy asks, deletes the resources, and records the outcome.
@@ -115,10 +128,18 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	if err != nil {
 		return err
 	}
-	count := len(stack.Deletable(opened.State()))
+	instance := database.New(t.AWS, t.Env, t.Clock)
+	leftovers, err := instance.Leftovers(ctx)
+	if err != nil {
+		return err
+	}
+	count := len(stack.Deletable(opened.State())) + len(leftovers)
 	reason := fmt.Sprintf("%s of it will be deleted and cannot be restored", text.Plural(count, "resource", ""))
 	if hasDatabase(opened) {
 		reason += ", with the database " + t.Env.DatabaseIdentifier() + ", of which a final snapshot stays"
+	}
+	if len(leftovers) > 0 {
+		reason += ", with what restores left beside it, of each of which a final snapshot stays: " + strings.Join(leftovers, ", ")
 	}
 	if err := o.terminal.confirm(ctx, "destroy", t.Name, reason); err != nil {
 		return err
@@ -130,7 +151,18 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	}
 	o.terminal.warn(t.Records.Save(ctx, record))
 	progress := o.terminal.progress()
-	done, err := opened.Destroy(ctx, progress)
+	var snapshots []string
+	if len(leftovers) > 0 {
+		err = progress.Step(ctx, "databases", func(report func(string)) (string, error) {
+			snapshots, err = instance.DeleteLeftovers(ctx, leftovers, progressFunc(report))
+			return text.Plural(len(leftovers), "database", "") + " deleted that restores left", err
+		})
+	}
+	var done stack.Destruction
+	if err == nil {
+		done, err = opened.Destroy(ctx, progress)
+		done.Deleted += len(leftovers)
+	}
 	progress.Close()
 	o.terminal.warnings.Add(int64(len(done.Warnings)))
 	err = markRun(describeDestroy(ctx, t.Env, done, err))
@@ -140,7 +172,10 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 		return err
 	}
 	if err == nil {
-		o.printDestroyed(t.Env, record, done)
+		if record.Snapshot != "" {
+			snapshots = append([]string{record.Snapshot}, snapshots...)
+		}
+		o.printDestroyed(t.Env, record, done, snapshots)
 	}
 	return err
 }
@@ -168,8 +203,8 @@ func (o destroyOptions) complete(ctx context.Context, t *target.Target, record *
 }
 
 // printDestroyed prints that the environment is gone, and what stays.
-func (o destroyOptions) printDestroyed(env *environment.Environment, record history.Deployment, done stack.Destruction) {
-	stays := text.Join(whatStays(env, record.Snapshot), "and") + " stay"
+func (o destroyOptions) printDestroyed(env *environment.Environment, record history.Deployment, done stack.Destruction, snapshots []string) {
+	stays := text.Join(whatStays(env, snapshots), "and") + " stay"
 	if done.Deleted == 0 {
 		o.terminal.printf("nothing of %s was left to delete; %s\n", env.Name, stays)
 		return

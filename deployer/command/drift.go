@@ -12,6 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -167,11 +168,11 @@ func (o driftOptions) remedies(ctx context.Context, t *target.Target, found ui.D
 // tagHistoryLimit is how many records are searched for the tag of the image that runs.
 const tagHistoryLimit = 5
 
-// recordedTag returns the tag of the image that runs according to the records, its digest where they have no tag, and "" where they do not
+// recordedTag returns the tag of the image that every task runs, or, where several images run or none, of the last verified one, its digest where they have no tag, and "" where they do not
 // have the image or cannot be read.
 func recordedTag(ctx context.Context, t *target.Target) string {
 	records, err := t.Records.List(ctx, t.Stack, tagHistoryLimit)
-	image := history.VerifiedImage(records)
+	image := cmp.Or(release.RunningReference(ctx, t.AWS, t.Env), history.VerifiedImage(records))
 	if err != nil || image == "" {
 		return ""
 	}

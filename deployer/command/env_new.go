@@ -71,7 +71,12 @@ func (o envNewOptions) run() error {
 	if err := writeNew(filepath.Join(o.targets.options.Dir, environment.FileName(derived.Stack)), derived.Source); err != nil {
 		return err
 	}
-	o.terminal.print(o.nextSteps(derived.Environment)) // each step names its account itself
+	// Each step names its account itself; the directories are those of this run.
+	files := flagsInForce{}
+	if o.terminal.flags != nil {
+		files.files = o.terminal.flags.files
+	}
+	o.terminal.print(files.addTo(o.nextSteps(derived.Environment)))
 	return nil
 }
 

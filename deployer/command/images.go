@@ -26,7 +26,7 @@ image runs, the tasks of every environment of the repository are read; where it 
 		formats:  []string{"text", "json"},
 		flags:    []cli.Flag{&cli.IntFlag{Name: "limit", Value: 20, Usage: "list the newest `N` images, and always those that run; 0 lists all"}},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
-			return imagesOptions{targets: s.targets, terminal: s.terminal, format: s.flags.format, limit: c.Int("limit")}.run(ctx)
+			return imagesOptions{targets: s.targets, shared: s.shared, terminal: s.terminal, format: s.flags.format, limit: c.Int("limit")}.run(ctx)
 		},
 	}
 }
@@ -36,6 +36,7 @@ const verifiedHistoryLimit = 20
 
 type imagesOptions struct {
 	targets  *targets
+	shared   *sharedStack
 	terminal *terminal
 	format   string
 	// limit is the number of the newest images; 0 is all.
@@ -50,7 +51,7 @@ func (o imagesOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.targets.with(ctx, envs[0].Stack, func(t *target.Target) error { return o.list(ctx, t, envs, unread) })
+	return o.targets.use(ctx, envs[0].Stack, o.shared.openReadOnly, func(t *target.Target) error { return o.list(ctx, t, envs, unread) })
 }
 
 // list prints the images of a repository, with the environments that it serves.

@@ -13,14 +13,17 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// planOf returns what a deployment of a stack's scope would change with an image, and shows the progress of the preview.
-func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment, image string) (ui.Preview, error) {
+// A previewFunc returns what a deployment of an image, or a part of it, would change.
+type previewFunc func(ctx context.Context, image string, report func(engine.Event)) (engine.Plan, error)
+
+// planOf returns what a deployment of a stack would change with an image by a preview, and shows its progress.
+func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment, image string, preview previewFunc) (ui.Preview, error) {
 	found := ui.Preview{Environment: environment, Image: image, NewStack: len(opened.State().Resources) == 0}
 	progress := t.progress()
 	defer progress.Close()
 	err := progress.Step(ctx, "preview", func(report func(string)) (string, error) {
 		var err error
-		found.Plan, err = opened.PreviewDeployment(ctx, image, func(e engine.Event) {
+		found.Plan, err = preview(ctx, image, func(e engine.Event) {
 			if e.Changes() && !e.Component {
 				report(engine.ShortType(e.Type) + " " + e.Name)
 			}
@@ -30,8 +33,13 @@ func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment,
 	return found, err
 }
 
-// plan returns what the deployment would change with an image.
+// plan returns what the deployment would change with an image in the phases that are not skipped. The rollout of a full deployment applies
+// whatever its provision has not.
 func (o upOptions) plan(ctx context.Context, t *target.Target, image string) (ui.Preview, error) {
+	skipped := o.skippedPhases(t.Env)
+	if skipped[release.Provision] != "" && skipped[release.Rollout] != "" {
+		return ui.Preview{Environment: t.Name, Image: image}, nil
+	}
 	opened, discard, err := o.openToPreview(ctx, t)
 	if err != nil {
 		return ui.Preview{}, err
@@ -43,7 +51,11 @@ func (o upOptions) plan(ctx context.Context, t *target.Target, image string) (ui
 	if image == "" {
 		image = opened.ImageOrPlaceholder()
 	}
-	return o.terminal.planOf(ctx, opened, t.Name, image)
+	preview := opened.PreviewDeployment
+	if skipped[release.Rollout] != "" {
+		preview = opened.PreviewProvision
+	}
+	return o.terminal.planOf(ctx, opened, t.Name, image, preview)
 }
 
 // openToPreview opens the stack with the scope of the deployment, until discard is called.

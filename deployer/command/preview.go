@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/urfave/cli/v2"
@@ -12,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 )
 
 func previewVerb() verb {
@@ -97,7 +99,7 @@ func (o previewOptions) inspect(ctx context.Context, name string) (found ui.Prev
 			return err
 		}
 		found = ui.Preview{Environment: t.Name, Stack: t.Stack, Image: image, NewStack: len(opened.State().Resources) == 0}
-		if o.tag == "" {
+		if o.tag == "" && image == opened.ImageOrPlaceholder() {
 			image = "" // the one that runs, and the migration's own
 		}
 		found.Plan, err = o.plan(ctx, t, opened, image)
@@ -124,7 +126,14 @@ func (o previewOptions) plan(ctx context.Context, t *target.Target, opened *stac
 // image returns the image that was asked for, else the one that runs, else, before the first deployment, a placeholder.
 func (o previewOptions) image(ctx context.Context, t *target.Target, opened *stack.Stack) (string, error) {
 	if o.tag == "" {
-		return opened.ImageOrPlaceholder(), nil
+		named := opened.ImageOrPlaceholder()
+		running := release.RunningReference(ctx, t.AWS, t.Env)
+		if running == "" || opened.Recorded() == "" || running == named {
+			return named, nil
+		}
+		o.terminal.warn(fmt.Errorf("%s: the tasks run %s, while the stack names %s, whose rollout has not succeeded; the preview is for what runs", t.Name,
+			awsx.ShortDigest(awsx.DigestOf(running)), awsx.ShortDigest(awsx.DigestOf(named))))
+		return running, nil
 	}
 	tag, err := checkTag(t.Env, o.tag)
 	if err != nil {

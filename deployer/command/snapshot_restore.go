@@ -72,6 +72,8 @@ type restoreRun struct {
 	services database.Services
 	// last is the newest switch of the database, or nil.
 	last *history.Deployment
+	// destroyed is the newest destroy, before which no switch counts, or nil.
+	destroyed *history.Deployment
 }
 
 // restoreAction names the action of the lock's holder during a restore.
@@ -100,7 +102,7 @@ func (o restoreOptions) runInTarget(ctx context.Context, t *target.Target) error
 		return err
 	}
 	return restoreRun{
-		options: o, target: t, last: history.LastRestore(records),
+		options: o, target: t, last: history.LastRestore(records), destroyed: history.LastDestroy(records),
 		server: database.New(t.AWS, t.Env, t.Clock), services: database.NewServices(t.AWS, t.Env, t.Clock),
 	}.run(ctx)
 }
@@ -249,6 +251,9 @@ func (r restoreRun) openStack(ctx context.Context) (*stack.Stack, error) {
 // revert switches back to the replaced database.
 func (r restoreRun) revert(ctx context.Context) error {
 	switch {
+	case r.last == nil && r.destroyed != nil:
+		return hint.With(fmt.Errorf("%s was not replaced by a switch since the destroy of %s", r.target.Env.DatabaseIdentifier(),
+			r.destroyed.Started.UTC().Format("2006-01-02 15:04 UTC")), "what was before is in the final snapshots: `deployer snapshot list --env "+r.target.Stack+"`")
 	case r.last == nil:
 		return hint.With(errors.New(r.target.Env.DatabaseIdentifier()+" was never replaced by a switch"), "there is no switch to revert")
 	case r.last.Unfinished() && r.last.Restore.Revert:

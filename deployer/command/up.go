@@ -291,7 +291,7 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 	releaser.plan = func(ctx context.Context, image string) (ui.Preview, error) { return o.plan(ctx, t, image) }
 	result, err := releaser.run(ctx, t, env, open, release.Request{
 		Tag: o.tag, Kind: o.kind(), Components: o.components,
-		SkipPhases: o.skippedPhases(t.Env), LeftOut: o.skip, DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
+		SkipPhases: o.skippedPhases(t.Env), LeftOut: o.leftOut(), DryRun: o.dryRun, WaitDelegation: o.waitDelegation,
 		Restart: o.restart, RestartOnly: o.service, StopMigration: o.stopMigration, Unverified: o.unverified, WarnOnlyChecks: o.warnOnlyChecks(),
 		ChangesNetwork: o.changes(stack.NetworkComponent), ChangesDatabase: o.changes(stack.DatabaseComponent),
 	})
@@ -390,6 +390,15 @@ func (o upOptions) skippedPhases(env *environment.Environment) map[string]string
 	return skipped
 }
 
+// leftOut returns the phases that do not run although the image needs them: those of --skip, and the migration of an image whose services are
+// deployed as a component.
+func (o upOptions) leftOut() []string {
+	if slices.Contains(o.components, stack.ServicesComponent) && !slices.Contains(o.skip, release.Migrate) {
+		return append(slices.Clone(o.skip), release.Migrate)
+	}
+	return o.skip
+}
+
 // printSummary prints the outcome: only what a phase verified, and what was skipped. Only a rollout verifies that an image runs, and only the
 // health phase that the environment's URL answers. Running is what runs, where nothing was rolled out.
 func (o upOptions) printSummary(env *environment.Environment, result history.Deployment, running string) {
@@ -423,12 +432,12 @@ func (o upOptions) printSummary(env *environment.Environment, result history.Dep
 		line = fmt.Sprintf("%s runs in %s at %s", tag, env.Name, env.URL())
 	}
 	if o.dryRun {
-		o.terminal.printf("%s; %s\n", line, dryRunNote)
-		return
+		line += "; " + dryRunNote
+	} else {
+		line = fmt.Sprintf("%s, after %s%s", line, o.terminal.took(result), warningCount(result))
 	}
-	line = fmt.Sprintf("%s, after %s%s", line, o.terminal.took(result), warningCount(result))
-	if len(o.skip) > 0 {
-		line += "; skipped: " + strings.Join(o.skip, ", ")
+	if skipped := o.leftOut(); len(skipped) > 0 {
+		line += "; skipped: " + strings.Join(skipped, ", ")
 	}
 	o.terminal.printf("%s\n", line)
 }

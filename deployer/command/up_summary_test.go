@@ -38,14 +38,14 @@ func TestLastLineOfUp(t *testing.T) {
 		"dry run of a restart": {upOptions{dryRun: true, codeOnly: true, restart: true},
 			"1.0.0-aaa, which runs in staging, can be restarted; dry run: nothing was changed"},
 		"components":               {upOptions{components: []string{"network"}}, "network of staging deployed, after 5s"},
-		"components with services": {upOptions{components: []string{"services"}}, "services of staging deployed, with 1.0.0-aaa, after 5s"},
+		"components with services": {upOptions{components: []string{"services"}}, "services of staging deployed, with 1.0.0-aaa, after 5s; skipped: migrate"},
 		"warnings":                 {upOptions{skip: []string{"backup"}, unverified: "warn"}, runs + at + ", after 5s, with 2 warnings; skipped: backup"},
 		"components, no rollout": {upOptions{components: []string{"services"}, skip: []string{"rollout"}},
-			"1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: rollout"},
+			"1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: rollout, migrate"},
 		"restart":             {upOptions{codeOnly: true, restart: true}, "every task of 1.0.0-aaa in staging was restarted, after 5s"},
 		"restart, no rollout": {upOptions{codeOnly: true, restart: true, skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: rollout"},
 		"dry run":             {upOptions{dryRun: true}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed"},
-		"dry run, no rollout": {upOptions{dryRun: true, skip: []string{"rollout"}}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed"},
+		"dry run, no rollout": {upOptions{dryRun: true, skip: []string{"rollout"}}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed; skipped: rollout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

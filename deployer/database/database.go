@@ -2,7 +2,7 @@
 // that instance.
 //
 // The current state is read from RDS before every step, and a step may be done already: an interrupted command continues when it is
-// run again. No instance is deleted here; of snapshots, only those that deployments took and that exceed what the environment keeps.
+// run again. Instances are deleted only with the whole environment; of snapshots, only those that deployments took and that exceed what the environment keeps.
 package database
 
 import (

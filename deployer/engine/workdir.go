@@ -48,9 +48,9 @@ func (s Stack) UncommittedEncryption() (Encryption, error) {
 // project's main, as the program is run inline. It keeps the encryption that the engine has written to an earlier copy, unless
 // the project's own file has one that belongs to this stack.
 func (s Stack) prepare() error {
-	project, err := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
+	project, err := s.project()
 	if err != nil {
-		return fmt.Errorf("read the project's settings: %w", err)
+		return err
 	}
 	settings, err := s.settings(s.Project)
 	if err != nil {
@@ -88,15 +88,43 @@ func (s Stack) prepare() error {
 
 func (s Stack) file() string { return "Pulumi." + s.Name + ".yaml" }
 
+// NoProjectError reports that a directory has no Pulumi.yaml, and so is no project.
+type NoProjectError struct{ Path string }
+
+func (e *NoProjectError) Error() string {
+	return e.Path + " does not exist: it has the project's settings"
+}
+
+// Unwrap returns fs.ErrNotExist.
+func (e *NoProjectError) Unwrap() error { return fs.ErrNotExist }
+
+// Hint returns what to do.
+func (e *NoProjectError) Hint() string {
+	return "run from the project's root, or name it with --dir; where the file was deleted, restore it from Git"
+}
+
+// project reads the project's settings.
+func (s Stack) project() (*workspace.Project, error) {
+	path := filepath.Join(s.Project, "Pulumi.yaml")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, &NoProjectError{path}
+	}
+	project, err := workspace.LoadProject(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the project's settings: %w", err)
+	}
+	return project, nil
+}
+
 // settings reads the stack's settings in a directory.
 func (s Stack) settings(dir string) (*workspace.ProjectStack, error) {
 	path := filepath.Join(dir, s.file())
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("read the stack's settings: %w", err)
 	}
-	project, err := workspace.LoadProject(filepath.Join(s.Project, "Pulumi.yaml"))
+	project, err := s.project()
 	if err != nil {
-		return nil, fmt.Errorf("read the project's settings: %w", err)
+		return nil, err
 	}
 	settings, err := workspace.LoadProjectStack(nil, project, path)
 	if err != nil {

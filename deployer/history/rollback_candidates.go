@@ -3,14 +3,16 @@ package history
 import "slices"
 
 // RollbackCandidate returns the newest record to which a rollback can return: it was verified healthy, with another image than the
-// digest. It skips an image that was rolled back from and not verified since, so that a second rollback goes further back instead of
-// to and fro. It returns nil if there is none.
+// digest. It skips an image that was rolled back from and not verified since, even where the rollback failed, so that a second rollback goes
+// further back instead of to and fro. It returns nil if there is none.
 func RollbackCandidate(records []Deployment, digest string) *Deployment {
 	skipped := []string{digest}
 	records = SinceDestroy(records)
 	for i := range records {
 		d := &records[i]
 		switch {
+		case !d.Verified && d.RolledBackFrom != nil:
+			skipped = append(skipped, d.RolledBackFrom.Digest)
 		case !d.Verified:
 		case !slices.Contains(skipped, d.Image.Digest):
 			return d
@@ -19,6 +21,16 @@ func RollbackCandidate(records []Deployment, digest string) *Deployment {
 		}
 	}
 	return nil
+}
+
+// LastFailed reports whether the newest deployment ended, or was killed, before it verified its image.
+func LastFailed(records []Deployment) bool {
+	newest := slices.IndexFunc(records, func(d Deployment) bool { return d.Kind != Migrate && d.Kind != Restore })
+	if newest < 0 {
+		return false
+	}
+	d := records[newest]
+	return !d.Verified && (d.Outcome == Failed || d.Outcome == Interrupted || d.Outcome == Running)
 }
 
 // SnapshotAfter returns the first snapshot that was taken after a deployment: the database as the deployment left it; "" if there is

@@ -20,6 +20,8 @@ func rolledBack(id, from, to string) Deployment {
 
 func TestRollbackCandidate(t *testing.T) {
 	failed := Deployment{ID: "failed", Image: Image{Digest: "C"}}
+	stuck := rolledBack("3", "B", "A")
+	stuck.Verified = false
 	for name, test := range map[string]struct {
 		running string
 		records []Deployment
@@ -33,6 +35,9 @@ func TestRollbackCandidate(t *testing.T) {
 		"a second rollback does not return":               {"A", []Deployment{rolledBack("3", "B", "A"), deployed("2", "B"), deployed("1", "A")}, ""},
 		"rolled back from and verified again":             {"D", []Deployment{deployed("5", "D"), deployed("4", "B"), rolledBack("3", "B", "A"), deployed("2", "B")}, "4"},
 		"a release after a rollback returns to its image": {"C", []Deployment{deployed("4", "C"), rolledBack("3", "B", "A"), deployed("2", "B"), deployed("1", "A")}, "3"},
+		"a rollback that failed":                          {"", []Deployment{stuck, deployed("2", "B"), deployed("1", "A")}, "1"},
+		"verified again after a rollback that failed":     {"", []Deployment{deployed("4", "B"), stuck, deployed("2", "B"), deployed("1", "A")}, "4"},
+		"a failure whose rollback failed too":             {"", []Deployment{failed, deployed("2", "B"), deployed("1", "A")}, "2"},
 		"the first deployment":                            {"A", []Deployment{deployed("1", "A")}, ""},
 		"no record":                                       {"A", nil, ""},
 	} {

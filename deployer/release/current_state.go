@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -117,8 +118,8 @@ type engineInterruption interface {
 // continue or to go back.
 func (d *deployment) interrupted(ctx context.Context, phase string, err error) *InterruptedError {
 	stopped := &InterruptedError{Phase: phase, Cause: context.Cause(ctx), Remaining: err}
-	if hint := lostHint(ctx); phase != Preflight && hint != "" {
-		stopped.NextStep = hint
+	if lost := lostHint(ctx); phase != Preflight && lost != "" {
+		stopped.NextStep = lost
 		return stopped
 	}
 	var engine engineInterruption
@@ -144,6 +145,9 @@ func (d *deployment) interrupted(ctx context.Context, phase string, err error) *
 		stopped.State = describeImages(states, d.image.Digest, d.tagOf(ctx))
 	}
 	stopped.NextStep = "to continue, run the same command again"
+	if phase == Migrate {
+		stopped.NextStep = cmp.Or(hint.Of(err), stopped.NextStep)
+	}
 	if back := d.wayBack(ctx); back != "" {
 		stopped.NextStep += "; to go back: " + back
 	}

@@ -3,7 +3,6 @@ package release
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,10 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 	"github.com/balancer/v3-backend-infra/internal/awsx/logstream"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -121,6 +120,39 @@ func (t *taskFailureReporter) report(ctx context.Context, o observation) {
 // serviceFailure is why the rollout of one service failed.
 type serviceFailure struct {
 	verdict, evidence, hint string
+	// causes are those of the tasks that stopped or could not start; none where that is unknown.
+	causes []checks.Stop
+}
+
+// A rolloutError reports why the rollout of services failed.
+type rolloutError struct {
+	text, hint string
+	failures   []serviceFailure
+}
+
+func (e *rolloutError) Error() string { return e.text }
+
+// Hint returns what to do.
+func (e *rolloutError) Hint() string { return e.hint }
+
+// outside returns the causes that lie outside the image, so that another image would fail in the same way; "" where one of the
+// services may have failed for another reason. changesSecrets reports that the earlier deployment may have required other keys.
+func (e *rolloutError) outside(changesSecrets bool) string {
+	var causes []string
+	for _, f := range e.failures {
+		if len(f.causes) == 0 {
+			return ""
+		}
+		for _, c := range f.causes {
+			if !c.AnyImage || changesSecrets && c.Kind == checks.StopMissingSecret {
+				return ""
+			}
+			if !slices.Contains(causes, c.Message) {
+				causes = append(causes, c.Message)
+			}
+		}
+	}
+	return text.Join(causes, "and")
 }
 
 // explain collects why a service failed: why tasks stopped or could not start, and the last log lines.
@@ -132,7 +164,8 @@ func (r *ecsRollout) explain(ctx context.Context, o observation, message string)
 	last := failed[len(failed)-1]
 	evidence := fmt.Sprintf("\n  %s stopped; the last was %s: %s", text.Plural(len(failed), "task", ""), last.id(), last.cause.Message) + ecsReason(last.cause) +
 		logExcerpt(excerptTitle, r.lastLogLines(ctx, o.role, aws.ToString(last.task.TaskArn), logTailLines))
-	return serviceFailure{message, evidence, hintText(r.env, last.cause)}
+	causes := list.Map(failed, func(f failedTask) checks.Stop { return f.cause })
+	return serviceFailure{message, evidence, hintText(r.env, last.cause), causes}
 }
 
 // ecsReason returns the reason that ECS reports, where the cause's message does not have it.
@@ -151,7 +184,7 @@ func (r *ecsRollout) explainWithoutTasks(o observation, message string) serviceF
 	}
 	event := aws.ToString(o.latestEvent().Message)
 	if cause, failing := o.launchFailure(); failing {
-		event, f.hint = cause.Reason, hintText(r.env, cause)
+		event, f.hint, f.causes = cause.Reason, hintText(r.env, cause), []checks.Stop{cause}
 	}
 	if event != "" {
 		f.evidence = "\n  ECS reports: " + event
@@ -169,7 +202,7 @@ func joinFailures(all []serviceFailure) error {
 		}
 		lines, hints = append(lines, f.verdict+f.evidence), append(hints, f.hint)
 	}
-	return hint.With(errors.New(strings.Join(lines, "\n")), strings.Join(hints, "\n      "))
+	return &rolloutError{strings.Join(lines, "\n"), strings.Join(hints, "\n      "), all}
 }
 
 // hintText returns the hint for a stopped task in one line: the likely cause, what to do, and the command that helps.

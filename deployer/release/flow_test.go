@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -213,6 +214,11 @@ func TestOutsideCauses(t *testing.T) {
 
 var errBroken = errors.New("broken")
 
+// failedRollout returns the error of a rollout of one service with the causes.
+func failedRollout(causes ...checks.Stop) error {
+	return &rolloutError{text: "broken", failures: []serviceFailure{{causes: causes}}}
+}
+
 // What a rollback does after each failure, in which order, and what it reports.
 func TestRollbackAfterFailure(t *testing.T) {
 	const untouched = "no service was changed: the previous version continues to serve"
@@ -255,6 +261,37 @@ func TestRollbackAfterFailure(t *testing.T) {
 			fails: []string{Health}, cause: unhealthy(probe.CertificateExpired, false), phase: Health, want: append(slices.Clone(rolling), Health),
 			undone: "nothing was rolled back, because another image would fail in the same way: the cause is the certificate, not the application; " +
 				"two (sha256:000000000000) runs",
+		},
+		"a rollout that no image cures": {
+			fails: []string{"watch 2"}, cause: failedRollout(checks.Stop{Kind: checks.StopCapacity, AnyImage: true, Message: "Fargate has no capacity"}),
+			phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
+			undone: "nothing was rolled back, because another image would fail in the same way: Fargate has no capacity; " +
+				"the rollout stopped halfway: api still has one, worker has two, while the stack names two\n" +
+				"when that is corrected, run the same command again; " +
+				"to deploy the earlier image instead: `deployer rollback --env staging --to 20260101-000000-0001` (one)",
+		},
+		"a rollout that no image cures, with a manual rollback": {
+			change: func(d *deployment) { d.deps.Env.Deployment.Rollback = "manual" },
+			fails:  []string{"watch 2"}, cause: failedRollout(checks.Stop{Kind: checks.StopQuota, AnyImage: true, Message: "a quota is exhausted"}),
+			phase: Rollout, want: append(slices.Clone(rolling), "wait until idle"),
+			undone: "nothing was rolled back, because another image would fail in the same way: a quota is exhausted; " +
+				"the rollout stopped halfway: api still has one, worker has two, while the stack names two\n" +
+				"when that is corrected, run the same command again; " +
+				"to deploy the earlier image instead: `deployer rollback --env staging --to 20260101-000000-0001` (one)",
+		},
+		"a rollout with two causes": {
+			fails: []string{"watch 2"}, cause: failedRollout(checks.Stop{AnyImage: true}, checks.Stop{Kind: checks.StopExitCode}),
+			phase: Rollout, want: append(slices.Clone(rolling), putBack...), undone: back,
+		},
+		"a rollout of unknown cause": {
+			fails: []string{"watch 2"}, cause: failedRollout(), phase: Rollout, want: append(slices.Clone(rolling), putBack...), undone: back,
+		},
+		"a key that only the new code requires": {
+			change: func(d *deployment) {
+				d.deps.Env.Configuration.Required = append(slices.Clone(d.deps.Env.Configuration.Required), "NEW_KEY")
+			},
+			fails: []string{"watch 2"}, cause: failedRollout(checks.Stop{Kind: checks.StopMissingSecret, AnyImage: true}),
+			phase: Rollout, want: append(slices.Clone(rolling), putBack...), undone: back,
 		},
 		"health that is not known": {
 			fails: []string{Health}, phase: Health, want: append(slices.Clone(rolling), Health),
@@ -379,6 +416,14 @@ func TestRollbackAfterFailure(t *testing.T) {
 				p.fails[action] = cmp.Or(test.cause, errBroken)
 			}
 			d := p.deployment(t)
+			d.readServices = func(context.Context) ([]serviceState, error) {
+				if !slices.Contains(p.done, "wait until idle") {
+					return []serviceState{{role: "api", running: 1, desired: 1}}, nil
+				}
+				return []serviceState{
+					{role: "api", digest: *image(1).ImageDigest, running: 1, desired: 1}, {role: "worker", digest: *image(2).ImageDigest},
+				}, nil
+			}
 			if test.change != nil {
 				test.change(d)
 			}

@@ -2,12 +2,14 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
@@ -28,6 +30,12 @@ func ProbeTarget(ctx context.Context, env *environment.Environment, client *elb.
 		target.LoadBalancer = aws.ToString(out.LoadBalancers[0].DNSName)
 	}
 	return target, nil
+}
+
+// IsNoLoadBalancer reports whether an error of ProbeTarget is that the environment has no load balancer.
+func IsNoLoadBalancer(err error) bool {
+	var missing *elbtypes.LoadBalancerNotFoundException
+	return errors.As(err, &missing)
 }
 
 // ExplainUnresolved gives probes of a domain without an address the hint of the check that finds the cause, so that a deployment and the

@@ -22,6 +22,9 @@ var shortDigest = regexp.MustCompile(`^(sha256:)?[0-9a-f]{7,64}$`)
 // ImageName returns the tag, the digest or TAG@DIGEST of a whole reference, REPOSITORY:TAG@DIGEST, to an image of the environment's repository.
 // It returns every other name as it is, and an error for a reference to another repository.
 func ImageName(env *environment.Environment, name string) (string, error) {
+	if strings.HasPrefix(name, "sha256:") && !ValidImage(name) {
+		return "", hint.With(fmt.Errorf("%q is not a digest", name), "a digest has sha256: and 64 hexadecimal digits, of which at least the first 7 are needed")
+	}
 	slash := strings.LastIndex(name, "/")
 	repository, digest, _ := strings.Cut(name, "@")
 	tag := ""

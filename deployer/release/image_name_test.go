@@ -35,6 +35,15 @@ func TestImageName(t *testing.T) {
 	}
 }
 
+// The beginning of a digest that is too short, and what only looks like a digest, is no task definition's revision.
+func TestNoDigest(t *testing.T) {
+	for _, name := range []string{"sha256:", "sha256:027", "sha256:XYZ1234567", "sha256:" + strings.Repeat("0a", 33)} {
+		_, err := ImageName(staging(t), name)
+		require.ErrorContains(t, err, "is not a digest", name)
+		require.Contains(t, hint.Of(err), "at least the first 7", name)
+	}
+}
+
 func TestFindImageByShortDigest(t *testing.T) {
 	one, two, hex := image(1, "1.0.0"), image(2, "2.0.0"), image(3, "abcdef0")
 	one.ImageDigest = aws.String("sha256:85adc3cc7a7fb8b3" + strings.Repeat("0", 48))

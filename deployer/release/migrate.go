@@ -114,7 +114,7 @@ func (m *migrationTask) ensureNotRunning(ctx context.Context, log phaseLog) erro
 			return hint.With(fmt.Errorf("%s; it has not finished after %s, and is not stopped", migrationText(task), m.env.Deployment.Migrations.Timeout),
 				"check its log and its locks in the database; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
 		case err != nil && ctx.Err() != nil:
-			return fmt.Errorf("the migration %s %s; no other was started", shortTaskID(&task), m.stateAfterInterruption(ctx, &task))
+			return hint.With(fmt.Errorf("the migration %s %s; no other was started", shortTaskID(&task), m.stateAfterInterruption(ctx, &task)), m.continues())
 		case err != nil:
 			return err
 		}
@@ -250,8 +250,7 @@ func (m *migrationTask) detach(ctx context.Context, task *types.Task, tail *logT
 			"run the same command again: migrations that are applied are not applied twice")
 	}
 	if !m.stopOnInterrupt {
-		return hint.With(fmt.Errorf("the migration %s %s", shortTaskID(task), state),
-			"run the same command again with --wait, which waits for it first; `deployer migrate --env "+m.env.Stack+" --stop` stops it")
+		return hint.With(fmt.Errorf("the migration %s %s", shortTaskID(task), state), m.continues())
 	}
 	if err := m.stopTask(ctx, task, "the deployment was interrupted"); err != nil {
 		return fmt.Errorf("the migration %s %s, it could not be stopped: %w", shortTaskID(task), state, err)
@@ -275,6 +274,11 @@ func (m *migrationTask) stateAfterInterruption(ctx context.Context, task *types.
 		return "may still be running"
 	}
 	return "continues in the background"
+}
+
+// continues returns what can be done about a migration that continues in the background.
+func (m *migrationTask) continues() string {
+	return "run the same command again with --wait, which waits for it first; `deployer migrate --env " + m.env.Stack + " --stop` stops it"
 }
 
 // evaluate returns an error unless the task exited with 0.

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
@@ -28,7 +29,7 @@ func (d *deployment) phases() []phase {
 		return []phase{{name: Preflight, run: d.preflight}, migrations}
 	}
 	settings := d.deps.Env.Deployment
-	backup := phase{name: Backup, run: d.backup, skip: func() string {
+	backup := phase{name: Backup, run: d.backup, skip: func(context.Context) string {
 		// A major upgrade cannot be undone, even where the environment has no backup.
 		if settings.Backup == environment.BackupSnapshot || d.upgradesDatabase {
 			return ""
@@ -41,7 +42,7 @@ func (d *deployment) phases() []phase {
 		backup,
 		{name: Provision, run: d.provision},
 		{name: Rollout, run: d.rollout},
-		{name: Health, run: d.health},
+		{name: Health, run: d.health, skip: d.nothingToProbe},
 		{name: Validate, run: d.validate},
 	}
 	at := slices.IndexFunc(phases, func(p phase) bool { return p.name == Rollout })
@@ -75,7 +76,7 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 		d.warn(log, p.Check+": "+p.Message)
 	}
 	d.image, d.record.Image = image, image.Image
-	if d.request.Kind == history.Migrate {
+	if d.request.Kind == history.Migrate || d.migratesUnprovisioned() {
 		if err := anyDefinition(ctx, ecs.NewFromConfig(d.deps.AWS), d.deps.Env, image.Reference); err != nil {
 			return "", NotStarted(Migration, err)
 		}
@@ -94,6 +95,13 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 		d.checkPreviousRun(ctx)
 	}
 	return fmt.Sprintf("%s is %s", image.Tag, awsx.ShortDigest(image.Digest)), nil
+}
+
+// migratesUnprovisioned reports whether the migration runs although no phase before it registers a task definition with the image.
+func (d *deployment) migratesUnprovisioned() bool {
+	skipped := d.request.SkipPhases
+	return skipped[Provision] != "" && skipped[Migrate] == "" &&
+		(d.deps.Env.Deployment.Migrations.Order == environment.BeforeServices || skipped[Rollout] != "")
 }
 
 // checkUntilReady runs the checks of preflight, again and again while there is a problem that is to be waited for.
@@ -257,7 +265,8 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 	}
 	d.previewPending(ctx)
 	if d.record.TaskDefinitions, err = watcher.watch(ctx, log); err != nil {
-		if _, _, noImage := d.lastVerifiedImage(ctx); noImage != nil || d.deps.Env.Deployment.Rollback != environment.RollbackAutomatic {
+		_, _, noImage := d.lastVerifiedImage(ctx)
+		if noImage != nil || d.deps.Env.Deployment.Rollback != environment.RollbackAutomatic || d.outsideImage(ctx, err) != "" {
 			watcher.waitUntilIdle(ctx, log)
 		}
 		return "", err
@@ -312,6 +321,18 @@ func (d *deployment) health(ctx context.Context, log phaseLog) (string, error) {
 	d.record.Verified = true
 	d.tagRunningImage(ctx, log)
 	return succeeded, nil
+}
+
+// nothingToProbe returns why the probes are skipped: components were deployed before there is a load balancer; "" where there is one.
+func (d *deployment) nothingToProbe(ctx context.Context) string {
+	if d.request.Kind != history.Components || d.servicesChanged {
+		return ""
+	}
+	_, err := ProbeTarget(ctx, d.deps.Env, elb.NewFromConfig(d.deps.AWS))
+	if IsNoLoadBalancer(err) {
+		return "there is no load balancer yet"
+	}
+	return ""
 }
 
 func (d *deployment) validate(ctx context.Context, log phaseLog) (string, error) {

@@ -188,10 +188,16 @@ func (p *preflight) state(ctx context.Context) []Problem {
 func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	if p.tag == "" {
 		running, err := RunningImages(ctx, ecs.NewFromConfig(p.aws), p.env)
-		if err == nil {
-			p.tag, err = singleDigest(p.env, running)
+		switch {
+		case err != nil:
+			return nil, blocking("image", err)
+		case len(running) == 0:
+			return nil, blocking("image", p.nothingRuns(ctx))
 		}
-		if err != nil {
+		if p.tag, err = singleDigest(p.env, running); err != nil {
+			if rollouts := p.rolloutInProgress(ctx); p.migrationOnly && len(rollouts) > 0 {
+				return nil, rollouts // it explains why the images differ
+			}
 			return nil, blocking("image", err)
 		}
 	}
@@ -201,6 +207,26 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 	}
 	problems := evaluateScan(image.Tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
 	return image, slices.Concat(p.platform(ctx, image), problems, p.verification(ctx, image))
+}
+
+// nothingRuns returns why there is no image that runs, and so none to migrate with or to restart.
+func (p *preflight) nothingRuns(ctx context.Context) error {
+	why, what := "nothing runs in "+p.env.Name, "nothing to restart"
+	if p.migrationOnly {
+		what = "no image to migrate with"
+	}
+	if p.records.Files != nil {
+		records, err := p.records.List(ctx, p.env.Stack, historyLimit)
+		destroy := history.LastDestroy(records)
+		switch {
+		case err != nil:
+		case len(records) == 0:
+			why = p.env.Name + " was never deployed"
+		case destroy != nil && len(history.SinceDestroy(records)) == 0:
+			why = p.env.Name + " was destroyed on " + destroy.Started.UTC().Format("2006-01-02 15:04 UTC")
+		}
+	}
+	return hint.With(fmt.Errorf("%s, so there is %s", why, what), "deploy it: `deployer up --env "+p.env.Stack+" --image-tag TAG`")
 }
 
 // network rejects another range for an existing VPC: AWS cannot change it in place, and Pulumi would fail halfway. It also rejects the

@@ -131,7 +131,7 @@ type phase struct {
 	enabled func() bool
 	// skipReason is why the phase is skipped; "" where it runs. skip returns it where it depends on the phases before; it may be nil.
 	skipReason string
-	skip       func() string
+	skip       func(context.Context) string
 	// run returns a short summary of the outcome.
 	run func(context.Context, phaseLog) (string, error)
 }
@@ -216,7 +216,7 @@ func (d *deployment) runPhases(ctx context.Context, phases []phase) error {
 			continue
 		}
 		if p.skip != nil && p.skipReason == "" {
-			p.skipReason = p.skip()
+			p.skipReason = p.skip(ctx)
 		}
 		if d.request.DryRun && p.name != Preflight {
 			p.skipReason = cmp.Or(p.skipReason, "dry run")

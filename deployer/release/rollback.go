@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -43,6 +44,8 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx), nil
 	case d.request.Restart && !d.changedCode(ctx):
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
+	case failedPhase == Rollout && d.outsideImage(ctx, cause) != "":
+		return d.notCured(ctx, d.outsideImage(ctx, cause)), nil
 	case setting != environment.RollbackAutomatic && failedPhase == Migrate:
 		return fmt.Sprintf("the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is %s; "+
 			"`deployer rollback --env %s` redeploys the last image that was verified healthy",
@@ -75,6 +78,39 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	answer, outcome := d.probeRolledBack(ctx, log, d.infra.Deployed(code))
 	log.ended(outcome, runs+answer, d.deps.Clock.Now().Sub(start))
 	return "rolled back: " + runs + answer + d.databaseNote(ctx), nil
+}
+
+// outsideImage returns why a rollout failed where another image would fail in the same way; "" where one may succeed. An earlier image
+// is deployed with the keys of the secret that it required, so that one may not miss what this deployment misses.
+func (d *deployment) outsideImage(ctx context.Context, cause error) string {
+	var failed *rolloutError
+	if !errors.As(cause, &failed) {
+		return ""
+	}
+	records, err := d.records(ctx)
+	verified := history.LastVerified(records)
+	return failed.outside(err == nil && verified != nil && d.changesCodeOf(verified))
+}
+
+// notCured returns why a rollout that another image does not cure was not rolled back: a rollback would start tasks too. ECS itself returns to
+// the previous revision, which needs none where its tasks still run, so that the services and the stack may differ: which service has what, and
+// how to continue.
+func (d *deployment) notCured(ctx context.Context, why string) string {
+	note := "nothing was rolled back, because another image would fail in the same way: " + why
+	states, err := d.currentServices(ctx)
+	if err != nil {
+		note += "; which image each service has is unknown: " + err.Error()
+	} else {
+		note += "; " + describeImages(states, d.image.Digest, d.tagOf(ctx))
+		if slices.ContainsFunc(states, func(s serviceState) bool { return s.digest != d.image.Digest }) {
+			note += ", while the stack names " + d.image.Tag
+		}
+	}
+	note += d.servesNote(ctx) + d.snapshotNote(ctx) + "\nwhen that is corrected, run the same command again"
+	if back := d.wayBack(ctx); back != "" {
+		note += "; to deploy the earlier image instead: " + back
+	}
+	return note
 }
 
 // isFirst reports whether no earlier image was verified healthy.

@@ -49,7 +49,7 @@ type rollbackResolver struct {
 }
 
 // ResolveRollback returns the target of a rollback: what named names, else the last image that was verified healthy before current,
-// the image reference that the stack names. named is a tag, a digest or its beginning, TAG@DIGEST, a whole reference, a task definition's revision (api:41, family:41, an ARN), or
+// the image reference that the stack names, or current itself where its rollout failed. named is a tag, a digest or its beginning, TAG@DIGEST, a whole reference, a task definition's revision (api:41, family:41, an ARN), or
 // the ID of a deployment.
 func (d Deps) ResolveRollback(ctx context.Context, current, named string) (*RollbackTarget, error) {
 	records, err := d.Records.List(ctx, d.Env.Stack, historyLimit)
@@ -103,7 +103,11 @@ var deploymentID = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{4}$`)
 func (r rollbackResolver) resolve(ctx context.Context, named string) (*Image, error) {
 	switch {
 	case named == "":
-		candidate := history.RollbackCandidate(r.records, r.current)
+		deployed, err := r.deployedDigest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		candidate := history.RollbackCandidate(r.records, deployed)
 		if candidate == nil {
 			return nil, r.noTarget(ctx)
 		}
@@ -122,6 +126,29 @@ func (r rollbackResolver) resolve(ctx context.Context, named string) (*Image, er
 		return nil, err
 	}
 	return image, r.rejectMoved(named, image)
+}
+
+// deployedDigest returns the digest of the image from which a rollback goes back: the one that the stack names. It returns "" after a
+// deployment that failed where not every task runs that: its automatic rollback failed, so that the last verified image has yet to run.
+func (r rollbackResolver) deployedDigest(ctx context.Context) (string, error) {
+	if !history.LastFailed(r.records) {
+		return r.current, nil
+	}
+	everywhere, err := r.runsEverywhere(ctx, r.current)
+	if err != nil || everywhere {
+		return r.current, err
+	}
+	return "", nil
+}
+
+// runsEverywhere reports whether every running task has the image, and some task runs.
+func (r rollbackResolver) runsEverywhere(ctx context.Context, digest string) (bool, error) {
+	images, err := RunningImages(ctx, r.ecs, r.env)
+	if err != nil {
+		return false, err
+	}
+	running, err := singleDigest(r.env, images)
+	return err == nil && running == digest, nil
 }
 
 // rejectMoved returns an error where the tag was deployed here with another digest than it has now: of the newest deployment of the
@@ -247,13 +274,8 @@ func (r rollbackResolver) rejectCurrent(ctx context.Context, image *Image) error
 	if image.Digest != r.current {
 		return nil
 	}
-	images, err := RunningImages(ctx, r.ecs, r.env)
-	if err != nil {
+	if everywhere, err := r.runsEverywhere(ctx, image.Digest); err != nil || !everywhere {
 		return err
-	}
-	running, err := singleDigest(r.env, images)
-	if err != nil || running != image.Digest {
-		return nil
 	}
 	return hint.With(fmt.Errorf("%s (%s) is already running", image.Tag, awsx.ShortDigest(image.Digest)),
 		"omit --to for the previous image, or restart this one with `deployer restart --env "+r.env.Stack+"`")

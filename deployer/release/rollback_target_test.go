@@ -93,6 +93,61 @@ func TestResolveRollback(t *testing.T) {
 	}
 }
 
+// A deployment that failed and whose automatic rollback failed too leaves a stack that names the last verified image, which does not run:
+// that one is the target, and not an older one.
+func TestRollbackAfterAFailure(t *testing.T) {
+	verified := func(id string, n int) history.Deployment {
+		return history.Deployment{ID: id, Verified: true, Outcome: history.Succeeded, Image: history.Image{Tag: id, Digest: *image(n).ImageDigest}}
+	}
+	good := []history.Deployment{verified("two", 2), verified("one", 1)}
+	after := func(outcome history.Outcome, kind history.Kind) []history.Deployment {
+		return append([]history.Deployment{{ID: "x", Kind: kind, Outcome: outcome, Image: history.Image{Digest: *image(3).ImageDigest}}}, good...)
+	}
+	for name, test := range map[string]struct {
+		records []history.Deployment
+		// stack is the image that the stack names, running are those of the tasks.
+		stack   int
+		running []int
+		want    string
+	}{
+		"it succeeded": {good, 2, []int{2}, "one"},
+		"it succeeded, and nothing runs any more": {good, 2, nil, "one"},
+		"it was rolled back":                      {after(history.Failed, history.Full), 2, []int{2, 2}, "one"},
+		"its rollback failed":                     {after(history.Failed, history.Full), 2, []int{3}, "two"},
+		"its rollback failed halfway":             {after(history.Failed, history.Full), 2, []int{2, 3}, "two"},
+		"its rollback failed, and nothing runs":   {after(history.Failed, history.Full), 2, nil, "two"},
+		"it was killed in its rollback":           {after(history.Running, history.CodeOnly), 2, []int{3}, "two"},
+		"it was not rolled back":                  {after(history.Failed, history.Full), 3, []int{2}, "two"},
+		"a migration failed":                      {after(history.Failed, history.Migrate), 2, []int{2}, "one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := staging(t)
+			client := ecs.NewFromConfig(fakeAWS(func(in any) (any, error) {
+				if _, lists := in.(*ecs.ListTasksInput); lists {
+					arns := make([]string, len(test.running))
+					return &ecs.ListTasksOutput{TaskArns: arns}, nil
+				}
+				var tasks []ecstypes.Task
+				for _, n := range test.running {
+					tasks = append(tasks, ecstypes.Task{
+						Group: aws.String("service:" + env.ServiceName("api")), LastStatus: aws.String("RUNNING"), Containers: []ecstypes.Container{
+							{Name: aws.String(env.ContainerName("api")), Image: aws.String(env.ImageReference(*image(n).ImageDigest))},
+						},
+					})
+				}
+				return &ecs.DescribeTasksOutput{Tasks: tasks}, nil
+			}))
+			all := []ecrtypes.ImageDetail{image(1, "one"), image(2, "two"), image(3, "three")}
+			r := rollbackResolver{
+				env: env, images: fakeRegistry{images: all}, ecs: client, records: test.records, current: *image(test.stack).ImageDigest,
+			}
+			found, err := r.resolve(t.Context(), "")
+			require.NoError(t, err)
+			require.Equal(t, test.want, found.Tag)
+		})
+	}
+}
+
 // The role of the other environments can register a revision of any family, so where deployments are approved only revisions of a record
 // are deployed.
 func TestRollbackToARecordedRevision(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
-	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
@@ -132,11 +131,13 @@ func (r *ecsRollout) assess(ctx context.Context, observations []observation, fai
 func (r *ecsRollout) timeoutError(ctx context.Context, observations []observation, waiting string, log phaseLog) error {
 	text := fmt.Sprintf("not finished after %s: %s", r.env.Deployment.Rollout.Timeout, waiting)
 	var hints []string
+	var failures []serviceFailure
 	for _, o := range observations {
 		if o.service == nil || o.finished() && !o.verified || evaluate(o, r.image.Digests, true).state == rolledOut {
 			continue
 		}
 		failure := r.explain(ctx, o, "")
+		failures = append(failures, failure)
 		failure.evidence += logExcerpt(excerptTitle+" of a running task", r.newestTaskLog(ctx, o))
 		if failure.evidence != "" {
 			text += "\n" + o.name + ":" + failure.evidence
@@ -147,7 +148,7 @@ func (r *ecsRollout) timeoutError(ctx context.Context, observations []observatio
 		r.stopDeployment(ctx, o, log)
 	}
 	hints = append(hints, "raise deployment.rollout.timeout in the environment's file to allow more time")
-	return hint.With(errors.New(text), strings.Join(hints, "; "))
+	return &rolloutError{text, strings.Join(hints, "; "), failures}
 }
 
 // newestTaskLog returns the last log lines of this run's newest running task.

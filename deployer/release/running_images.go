@@ -92,11 +92,24 @@ func containerNamed(t types.Task, name string) *types.Container {
 	return list.Find(t.Containers, func(c types.Container) bool { return aws.ToString(c.Name) == name })
 }
 
+// RunningReference returns the reference of the image that every running task has; "" where nothing runs, several images do, or it cannot be
+// read.
+func RunningReference(ctx context.Context, cfg aws.Config, env *environment.Environment) string {
+	images, err := RunningImages(ctx, ecs.NewFromConfig(cfg), env)
+	if err != nil {
+		return ""
+	}
+	digest, err := singleDigest(env, images)
+	if err != nil {
+		return ""
+	}
+	return env.ImageReference(digest)
+}
+
 // singleDigest returns the digest that every service runs.
 func singleDigest(env *environment.Environment, images []RunningImage) (string, error) {
 	if len(images) == 0 {
-		return "", hint.With(fmt.Errorf("nothing runs in %s, so there is nothing to restart", env.Name),
-			"deploy it: `deployer up --env "+env.Stack+" --image-tag TAG`")
+		return "", fmt.Errorf("nothing runs in %s", env.Name)
 	}
 	first := images[0]
 	for _, other := range images[1:] {

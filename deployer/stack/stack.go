@@ -136,6 +136,22 @@ func (s *Stack) PreviewDeployment(ctx context.Context, image string, report func
 	return s.handle.Preview(ctx, update, report)
 }
 
+// PreviewProvision returns what Provision would change with an image: what a deployment without its rollout changes.
+func (s *Stack) PreviewProvision(ctx context.Context, image string, report func(engine.Event)) (engine.Plan, error) {
+	var update engine.Update
+	if s.scope.Code != nil {
+		changed, err := s.newCodeUpdate(ctx, codeUpdate{image: image, code: *s.scope.Code, migrationOnly: true})
+		if err != nil {
+			return engine.Plan{}, err
+		}
+		update = changed.Update
+	} else {
+		update = s.provisionUpdate(image)
+	}
+	update.Refresh = update.Refresh || s.refresh
+	return s.handle.Preview(ctx, update, report)
+}
+
 // PreviewRefresh returns what differs between the account and the stack.
 func (s *Stack) PreviewRefresh(ctx context.Context, report func(engine.Event)) (engine.Plan, error) {
 	plan, err := s.handle.PreviewRefresh(ctx, engine.Update{}, report)
@@ -156,14 +172,9 @@ func (s *Stack) Provision(ctx context.Context, image string, progress release.Pr
 			return release.Update{}, err
 		}
 	}
-	provisioned := slices.DeleteFunc(s.components(), func(name string) bool { return name == ServicesComponent })
-	s.describeComponents(provisioned)
-	update := engine.Update{Program: s.program(image, s.recorded), Message: "provision " + image, Excludes: infra.ServiceURNs(), ExcludeDependents: true}
-	if s.scope.Components != nil {
-		update.Message, update.Excludes, update.ExcludeDependents = "provision components with "+image, urnsOfOthers(provisioned), false
-	}
+	s.describeComponents(s.provisioned())
 	beyond := 0
-	done, err := s.update(ctx, update, progress, func(e engine.Event) {
+	done, err := s.update(ctx, s.provisionUpdate(image), progress, func(e engine.Event) {
 		if e.Status == engine.Done && e.Changes() && !infra.IsMigrationTaskDefinition(e.URN) {
 			beyond++
 		}
@@ -172,6 +183,20 @@ func (s *Stack) Provision(ctx context.Context, image string, progress release.Pr
 		done.InfrastructureChanges = beyond
 	}
 	return done, err
+}
+
+// provisioned returns the components of the scope that are deployed before the services.
+func (s *Stack) provisioned() []string {
+	return slices.DeleteFunc(s.components(), func(name string) bool { return name == ServicesComponent })
+}
+
+// provisionUpdate returns the update of the infrastructure of the scope, without the services.
+func (s *Stack) provisionUpdate(image string) engine.Update {
+	update := engine.Update{Program: s.program(image, s.recorded), Message: "provision " + image, Excludes: infra.ServiceURNs(), ExcludeDependents: true}
+	if s.scope.Components != nil {
+		update.Message, update.Excludes, update.ExcludeDependents = "provision components with "+image, urnsOfOthers(s.provisioned()), false
+	}
+	return update
 }
 
 // Release implements release.Infrastructure: it updates the services and, in the scope, what they needed until now.

@@ -17,7 +17,7 @@ func rdsOperations() []operation {
 	return []operation{
 		readOp(describeDBInstances), readOp(describeDBSnapshots), writeOp(createDBSnapshot), writeOp(deleteDBSnapshot),
 		readOp(describePendingMaintenanceActions), readOp(describeDBParameters),
-		writeOp(restoreDBInstance), writeOp(modifyDBInstance),
+		writeOp(restoreDBInstance), writeOp(modifyDBInstance), writeOp(deleteDBInstance),
 	}
 }
 

@@ -19,12 +19,16 @@ type databaseChange struct {
 	Name string `json:"name,omitempty"`
 }
 
-// How long RDS needs to restore an instance from a snapshot, to modify one, and to rename one.
+// How long RDS needs to restore an instance from a snapshot, to modify, to rename and to delete one.
 const (
 	restoreTime = 4 * time.Minute
 	modifyTime  = 30 * time.Second
 	renameTime  = time.Minute
+	deleteTime  = 2 * time.Minute
 )
+
+// statusDeleting is the status of an instance that is being deleted.
+const statusDeleting = "deleting"
 
 // completeDatabaseChanges completes the changes whose time has passed. A renamed instance keeps its resource ID; its
 // address follows from its name.
@@ -35,6 +39,10 @@ func (m model) completeDatabaseChanges() {
 		}
 		delete(m.Databases, id)
 		r := m.Get(typeDatabase, id)
+		if r != nil && change.Status == statusDeleting {
+			m.forgetDatabase(r)
+			continue
+		}
 		if r == nil || change.Name == "" {
 			continue
 		}
@@ -147,6 +155,35 @@ func modifyDBInstance(m model, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBInst
 	m.Databases[r.ID] = change
 	changed := m.databaseOf(r)
 	return &rds.ModifyDBInstanceOutput{DBInstance: &changed}, nil
+}
+
+// deleteDBInstance deletes an instance, after its final snapshot where one is requested.
+// https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html
+func deleteDBInstance(m model, in *rds.DeleteDBInstanceInput) (*rds.DeleteDBInstanceOutput, error) {
+	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
+	switch {
+	case r == nil:
+		return nil, databaseNotFound(deref(in.DBInstanceIdentifier))
+	case m.databaseStatus(r) != "available":
+		return nil, &types.InvalidDBInstanceStateFault{Message: aws.String("Instance " + r.Text("identifier") + " is not in available state.")}
+	}
+	r.Inputs["skipFinalSnapshot"], r.Inputs["finalSnapshotIdentifier"] = deref(in.SkipFinalSnapshot), deref(in.FinalDBSnapshotIdentifier)
+	if err := removeDatabase(m.State, r); err != nil {
+		return nil, asAPIError(err)
+	}
+	m.Databases[r.ID] = &databaseChange{Status: statusDeleting, Until: m.in(deleteTime)}
+	deleted := m.databaseOf(r)
+	return &rds.DeleteDBInstanceOutput{DBInstance: &deleted}, nil
+}
+
+// forgetDatabase removes an instance that was deleted, with the rotation of its password.
+func (m model) forgetDatabase(r *Resource) {
+	delete(m.Resources, key(typeDatabase, r.ID))
+	for _, secret := range r.Blocks("masterUserSecrets") {
+		if rotation := m.Find(typeSecretRotation, "secretId", blockText(secret, "secretArn")); rotation != nil {
+			delete(m.Resources, key(typeSecretRotation, rotation.ID))
+		}
+	}
 }
 
 // nameTaken reports whether an instance has the name, or is being renamed to it.
