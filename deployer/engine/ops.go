@@ -148,7 +148,8 @@ const Unknown = "(known after the change)"
 
 // Plan describes what a run would change, or for PreviewRefresh how the account differs from the state.
 type Plan struct {
-	// Steps are the changes, in the engine's order; resources that stay the same are only counted.
+	// Steps are the changes, in the engine's order; resources that stay the same are only counted. What only the state forgets, and the
+	// account keeps, is no change.
 	Steps []Step
 	// NewResources are the resources that would be created for the first time.
 	NewResources []PlannedResource
