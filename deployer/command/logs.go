@@ -204,7 +204,7 @@ func (o logsOptions) explain(ctx context.Context, env *environment.Environment, 
 		return context.Cause(ctx)
 	case errors.As(err, &absent):
 		return hint.With(fmt.Errorf("the log group %s does not exist in %s", env.LogGroupName(), env.Region),
-			fmt.Sprintf("`deployer up --env %s` creates it; `deployer status --env %s` shows what exists", env.Stack, env.Stack))
+			fmt.Sprintf("`deployer up --env %s --image-tag TAG` creates it; `deployer status --env %s` shows what exists", env.Stack, env.Stack))
 	case errors.As(err, &invalid) && o.filter != "":
 		return hint.With(fmt.Errorf("--filter %s: CloudWatch refuses the pattern %s: %s", o.filter, logs.Pattern(o.filter), invalid.ErrorMessage()),
 			`words such as 'timeout pool', "an exact phrase", or { $.level = "error" }: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html`)
