@@ -2,13 +2,11 @@ package command
 
 import (
 	"context"
-	"fmt"
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/checks"
-	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -50,7 +48,7 @@ func health(ctx context.Context, out *terminal, t *target.Target, format string)
 	}
 	switch {
 	case notDeployed:
-		return partialFailure{hint.With(fmt.Errorf("%s is not deployed", t.Name), "deploy it with `deployer up --env "+t.Stack+" --image-tag TAG`")}
+		return partialFailure{&notDeployedError{t.Env}}
 	case !probe.AllOK(results):
 		return exitStatus(codeFailed)
 	case lookup != nil:
