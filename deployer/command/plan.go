@@ -14,7 +14,7 @@ import (
 )
 
 // planOf returns what a deployment of a stack's scope would change with an image, and shows the progress of the preview.
-func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment, image string) (ui.Preview, error) {
+func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment, image string, restarts []string) (ui.Preview, error) {
 	found := ui.Preview{Environment: environment, Image: image, NewStack: len(opened.State().Resources) == 0}
 	progress := t.progress()
 	defer progress.Close()
@@ -25,6 +25,7 @@ func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment,
 				report(engine.ShortType(e.Type) + " " + e.Name)
 			}
 		})
+		found.Plan.Restarts = restarts
 		return ui.PlanSummary(found.Plan), err
 	})
 	return found, err
@@ -43,7 +44,17 @@ func (o upOptions) plan(ctx context.Context, t *target.Target, image string) (ui
 	if image == "" {
 		image = opened.ImageOrPlaceholder()
 	}
-	return o.terminal.planOf(ctx, opened, t.Name, image)
+	return o.terminal.planOf(ctx, opened, t.Name, image, o.restarts(t.Env))
+}
+
+// restarts returns the services that are restarted; none where the deployment is no restart.
+func (o upOptions) restarts(env *environment.Environment) (services []string) {
+	for _, s := range env.Services.List() {
+		if o.restart && (o.service == "" || o.service == s.Role) {
+			services = append(services, env.ServiceName(s.Role))
+		}
+	}
+	return services
 }
 
 // openToPreview opens the stack with the scope of the deployment, until discard is called.

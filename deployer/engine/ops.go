@@ -159,6 +159,8 @@ type Plan struct {
 	Changes map[string]int
 	// Warnings are those of the engine and the providers.
 	Warnings []string
+	// Restarts are the services whose tasks the deployment replaces although none of their properties may change. They are no steps.
+	Restarts []string
 	// Waiting are changes that were requested before and that AWS applies later, a sentence each. They are no steps.
 	Waiting []string
 }
