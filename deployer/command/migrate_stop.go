@@ -58,7 +58,7 @@ func runStop(ctx context.Context, out *terminal, t *target.Target) (stopped []re
 // stopResult is what --stop did, as JSON.
 type stopResult struct {
 	Stopped []stoppedMigration `json:"stopped"`
-	// Error and Hint tell why another migration was not stopped.
+	// Error and Hint are why another migration was not stopped.
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
 }
