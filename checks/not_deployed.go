@@ -6,6 +6,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // ReasonNotDeployed marks the only finding about an environment that was never deployed, or was destroyed.
@@ -24,15 +27,8 @@ var prerequisites = []string{"hosted_zone", "delegation", "secrets", "image_repo
 // The account is read only where one of the findings is an error of a component that a deployment creates.
 func notDeployed(ctx context.Context, rc *runContext, findings []Finding) *Finding {
 	missing := func(f Finding) bool { return f.Status == Error && !slices.Contains(prerequisites, f.Component) }
-	if !slices.ContainsFunc(findings, missing) {
+	if !slices.ContainsFunc(findings, missing) || !isUndeployed(ctx, rc) {
 		return nil
-	}
-	for _, absent := range []func(context.Context, *runContext) bool{
-		isAbsent(readVPC), isAbsent(readActiveCluster), isAbsent(readBalancer), isAbsent(readDatabase), hasNoState,
-	} {
-		if !absent(ctx, rc) {
-			return nil
-		}
 	}
 	finding := newFinding("stack", stackService(rc.env)).error(ReasonNotDeployed, Hint{
 		Cause:    "it was never deployed, or was destroyed",
@@ -40,6 +36,24 @@ func notDeployed(ctx context.Context, rc *runContext, findings []Finding) *Findi
 		Command:  command(rc.env, "up") + " " + tagPlaceholder,
 	}, "%s is not deployed", rc.env.Name)
 	return &finding
+}
+
+// IsUndeployed reports whether an environment is not deployed, by what notDeployed reads. What could not be read may exist.
+func IsUndeployed(ctx context.Context, env *environment.Environment, src Sources, clk clock.Clock) bool {
+	ctx, rc, stop := newRun(ctx, env, src, Options{}, clk)
+	defer stop()
+	return isUndeployed(withComponent(ctx, "stack"), rc)
+}
+
+func isUndeployed(ctx context.Context, rc *runContext) bool {
+	for _, absent := range []func(context.Context, *runContext) bool{
+		isAbsent(readVPC), isAbsent(readActiveCluster), isAbsent(readBalancer), isAbsent(readDatabase), hasNoState,
+	} {
+		if !absent(ctx, rc) {
+			return false
+		}
+	}
+	return true
 }
 
 // isAbsent returns a function that reports whether AWS was asked for a resource and has none.

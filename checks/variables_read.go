@@ -63,6 +63,9 @@ func Inspect(
 			found.Findings = append(found.Findings, evaluateContainer(c, env)...)
 		}
 	}
+	if absent := notDeployed(ctx, rc, found.Findings); absent != nil && len(found.Containers) == 0 {
+		found.Findings = []Finding{*absent}
+	}
 	found.Status = Aggregate(found.Findings).Status
 	return found, nil
 }

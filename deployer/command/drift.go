@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
@@ -17,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 func driftVerb() verb {
@@ -168,8 +170,8 @@ func (o driftOptions) remedies(ctx context.Context, t *target.Target, found ui.D
 // tagHistoryLimit is how many records are searched for the tag of the image that runs.
 const tagHistoryLimit = 5
 
-// recordedTag returns the tag of the image that every task runs, or, where several images run or none, of the last verified one, its digest where they have no tag, and "" where they do not
-// have the image or cannot be read.
+// recordedTag returns what names the image that every task runs in a command; where several run, or none, the last verified one. It
+// returns "" where the records do not have the image or cannot be read.
 func recordedTag(ctx context.Context, t *target.Target) string {
 	records, err := t.Records.List(ctx, t.Stack, tagHistoryLimit)
 	image := cmp.Or(release.RunningReference(ctx, t.AWS, t.Env), history.VerifiedImage(records))
@@ -179,19 +181,17 @@ func recordedTag(ctx context.Context, t *target.Target) string {
 	return runningTag(ctx, t, image)
 }
 
-// runningTag returns the tag that the image that runs was deployed with, where a record has it, else its digest.
+// runningTag returns what names the image that runs in a command: a tag that does not move, else its digest.
 func runningTag(ctx context.Context, t *target.Target, image string) string {
 	if image == "" {
 		return "TAG"
 	}
-	records, err := t.Records.List(ctx, t.Stack, tagHistoryLimit)
-	if err == nil {
-		for _, r := range records {
-			if r.Image.Reference == image && r.Image.Tag != "" {
-				return r.Image.Tag
-			}
-		}
-	}
 	_, digest, _ := strings.Cut(image, "@")
-	return digest
+	running := history.Image{Reference: image, Digest: digest}
+	records, err := t.Records.List(ctx, t.Stack, tagHistoryLimit)
+	deployed := list.Find(records, func(r history.Deployment) bool { return r.Image.Reference == image && r.Image.Tag != "" })
+	if err == nil && deployed != nil {
+		running.Tag = deployed.Image.Tag
+	}
+	return release.NameInCommand(ctx, ecr.NewFromConfig(t.AWS), t.Env, running)
 }

@@ -32,6 +32,7 @@ a free address range. An existing file is never overwritten. No other command wr
 			&cli.StringFlag{Name: "cidr", Usage: "the VPC's `RANGE`, instead of the next free one"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "print the file, and write nothing"},
 		},
+		required: []string{"--from ENVIRONMENT"},
 		run: func(_ context.Context, s *services, c *cli.Context) error {
 			return envNewOptions{targets: s.targets, terminal: s.terminal, newName: c.Args().First(), from: c.String("from"), cidr: c.String("cidr"), dryRun: c.Bool("dry-run")}.run()
 		},

@@ -61,9 +61,8 @@ func (o execOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		client := ecs.NewFromConfig(t.AWS)
 		plugin, missing := findPlugin(ctx, t)
-		target, err := o.find(ctx, client, env, service, want)
+		target, err := o.find(ctx, t, service, want)
 		if err := errors.Join(missing, err); err != nil {
 			return err
 		}
@@ -79,7 +78,7 @@ func (o execOptions) run(ctx context.Context) error {
 			o.command = []string{"/bin/sh"}
 		}
 		o.terminal.log(fmt.Sprintf("%s in %s of task %s", sanitize.Text(strings.Join(o.command, " ")), target.Container, target.Task))
-		opened, err := ecsexec.StartSession(ctx, client, target, o.command)
+		opened, err := ecsexec.StartSession(ctx, ecs.NewFromConfig(t.AWS), target, o.command)
 		if err != nil {
 			return refusedSession(env, err)
 		}
@@ -136,12 +135,12 @@ func (o execOptions) selector(env *environment.Environment) (want ecsexec.Select
 }
 
 // find finds the container. Its errors name what is missing, before anything is started.
-func (o execOptions) find(ctx context.Context, client *ecs.Client, env *environment.Environment, service string, want ecsexec.Selector) (ecsexec.Target, error) {
-	tasks, err := ecsexec.Tasks(ctx, client, want.Cluster, service)
+func (o execOptions) find(ctx context.Context, t *target.Target, service string, want ecsexec.Selector) (ecsexec.Target, error) {
+	tasks, err := ecsexec.Tasks(ctx, ecs.NewFromConfig(t.AWS), want.Cluster, service)
 	if err != nil {
-		return ecsexec.Target{}, explainTasks(env, err)
+		return ecsexec.Target{}, explainTasks(ctx, t, err)
 	}
-	return chooseContainer(env, tasks, want, cmp.Or(service, want.Cluster))
+	return chooseContainer(t.Env, tasks, want, cmp.Or(service, want.Cluster))
 }
 
 // chooseContainer returns the container of the newest task that a session can be opened in; place is where the tasks were searched.

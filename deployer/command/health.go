@@ -50,7 +50,7 @@ func health(ctx context.Context, out *terminal, t *target.Target, format string)
 	}
 	switch {
 	case notDeployed:
-		return partialFailure{hint.With(fmt.Errorf("%s is not deployed", t.Name), "deploy it with `deployer up --env "+t.Stack+" --image-tag TAG`")}
+		return partialFailure{&notDeployedError{t.Env}}
 	case !probe.AllOK(results) && release.IsNoLoadBalancer(lookup):
 		return partialFailure{hint.With(fmt.Errorf("%s has no load balancer yet, so nothing answers: no full deployment of it has ended, or it was deleted", t.Name),
 			"`deployer up --env "+t.Stack+" --image-tag TAG` continues an interrupted deployment; with --refresh it creates again what was deleted")}

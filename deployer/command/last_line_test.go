@@ -70,7 +70,7 @@ var lastLines = []lastLine{
 	{command: "status", args: "--summary --quiet", out: anything},
 	{command: "tasks", args: "--quiet", out: anything},
 	{command: "tasks", args: "--service migration --format json", out: `^}$`},
-	{command: "tasks", args: "--env production", code: codeNotRun, err: "^hint: is production deployed\\? `deployer status --env production --local` shows what exists$"},
+	{command: "tasks", args: "--env production", code: codeNotRun, err: "^hint: deploy it with `deployer up --env production --local --image-tag TAG`$"},
 	{command: "health", args: "--quiet", out: anything},
 	{command: "vars", args: "--quiet", out: anything},
 	{command: "logs", args: "--limit 1 --quiet", out: anything},

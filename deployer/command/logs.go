@@ -86,14 +86,14 @@ func (o logsOptions) run(ctx context.Context) error {
 		reader := logs.Reader{Client: cloudwatchlogs.NewFromConfig(t.AWS), Query: query, Emit: printer.Print}
 		if o.follow {
 			defer o.reportUnhidden(t)
-			return o.endOfFollow(ctx, env, reader.Follow(ctx, t.Clock, o.reportDropped, func(err error) {
+			return o.endOfFollow(ctx, t, reader.Follow(ctx, t.Clock, o.reportDropped, func(err error) {
 				o.terminal.warn(fmt.Errorf("%w; no line is lost, the request is retried", err))
 			}))
 		}
 		shown, dropped, err := reader.Read(ctx)
 		o.reportUnhidden(t)
 		if err != nil {
-			return o.explain(ctx, env, err)
+			return o.explain(ctx, t, err)
 		}
 		o.reportDropped(dropped)
 		if shown == 0 {
@@ -184,7 +184,7 @@ func (o logsOptions) reportDropped(lines int) {
 }
 
 // endOfFollow returns what the end of --follow means: a person or the time limit ended it, or it failed.
-func (o logsOptions) endOfFollow(ctx context.Context, env *environment.Environment, err error) error {
+func (o logsOptions) endOfFollow(ctx context.Context, t *target.Target, err error) error {
 	switch {
 	case errors.Is(err, errInterrupted):
 		return exitStatus(codeInterrupted)
@@ -192,19 +192,19 @@ func (o logsOptions) endOfFollow(ctx context.Context, env *environment.Environme
 		o.terminal.log(fmt.Sprintf("followed until the end: %v", err))
 		return nil
 	}
-	return o.explain(ctx, env, err)
+	return o.explain(ctx, t, err)
 }
 
 // explain adds a hint to an error of CloudWatch.
-func (o logsOptions) explain(ctx context.Context, env *environment.Environment, err error) error {
+func (o logsOptions) explain(ctx context.Context, t *target.Target, err error) error {
+	env := t.Env
 	var absent *types.ResourceNotFoundException
 	var invalid *types.InvalidParameterException
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &absent):
-		return hint.With(fmt.Errorf("the log group %s does not exist in %s", env.LogGroupName(), env.Region),
-			fmt.Sprintf("`deployer up --env %s` creates it; `deployer status --env %s` shows what exists", env.Stack, env.Stack))
+		return missingOf(ctx, t, "the log group "+env.LogGroupName())
 	case errors.As(err, &invalid) && o.filter != "":
 		return hint.With(fmt.Errorf("--filter %s: CloudWatch refuses the pattern %s: %s", o.filter, logs.Pattern(o.filter), invalid.ErrorMessage()),
 			`words such as 'timeout pool', "an exact phrase", or { $.level = "error" }: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html`)

@@ -2,17 +2,17 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
-	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // stopMigrations stops the migrations that are running. It takes no lock: the deployment that waits for one of them may hold it.
@@ -28,21 +28,17 @@ func stopMigrations(ctx context.Context, s *services, c *cli.Context) error {
 				return err
 			}
 		}
-		started := t.Clock.Now()
 		stopped, err := runStop(ctx, s.terminal, t)
-		if err != nil {
-			return markAttempted(err)
-		}
 		if s.flags.format == "json" {
-			return ui.JSON(s.terminal.out, stopRecord(t, started, stopped))
+			return errors.Join(ui.JSON(s.terminal.out, newStopResult(stopped, err, s.terminal.flags)), markAttempted(err))
 		}
-		if len(stopped) == 0 {
+		if len(stopped) == 0 && err == nil {
 			s.terminal.printf("no migration is running in %s\n", t.Name)
 		}
 		for _, one := range stopped {
 			s.terminal.printf("%s\n", stoppedText(one))
 		}
-		return nil
+		return markAttempted(err)
 	})
 }
 
@@ -59,16 +55,35 @@ func runStop(ctx context.Context, out *terminal, t *target.Target) (stopped []re
 	return stopped, err
 }
 
-// stopRecord returns the result as a record, which is not stored: interrupted where a migration was stopped, skipped where none was running.
-func stopRecord(t *target.Target, started time.Time, stopped []release.StoppedMigration) history.Deployment {
-	record := history.Deployment{
-		ID: newID(started), Environment: t.Name, Stack: t.Stack, Kind: history.Migrate, By: whoami(), Started: started.UTC(), Ended: t.Clock.Now().UTC(),
-		Outcome: history.Skipped, Phases: []history.Phase{},
+// stopResult is what --stop did, as JSON.
+type stopResult struct {
+	Stopped []stoppedMigration `json:"stopped"`
+	// Error and Hint are why another migration was not stopped.
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// stoppedMigration is a migration that was stopped. Begun are the changes of the schema that its log names; the last one may be incomplete.
+type stoppedMigration struct {
+	Task      string   `json:"task"`
+	StartedBy string   `json:"startedBy"`
+	Begun     []string `json:"begun"`
+	ExitCode  int32    `json:"exitCode"`
+}
+
+// newStopResult returns the result of --stop.
+func newStopResult(stopped []release.StoppedMigration, err error, flags *flagsInForce) stopResult {
+	result := stopResult{Stopped: []stoppedMigration{}}
+	for _, one := range stopped {
+		result.Stopped = append(result.Stopped, stoppedMigration{
+			Task: one.Task, StartedBy: one.StartedBy, Begun: append([]string{}, one.Begun...), ExitCode: one.ExitCode,
+		})
 	}
-	if len(stopped) > 0 {
-		record.Outcome, record.Migration = history.Interrupted, &stopped[0].Migration
+	sanitize.Value(&result) // the log is what others wrote
+	if err != nil {
+		result.Error, result.Hint = flags.addTo(err.Error()), flags.addTo(hint.Of(err))
 	}
-	return record
+	return result
 }
 
 // stoppedText returns what a migration had done when it was stopped, according to its log.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -48,7 +49,7 @@ func (o outputsOptions) run(ctx context.Context) error {
 	}
 	defer o.targets.close(t)
 	found, err := o.state(ctx, t)
-	if err != nil {
+	if absent := (*engine.NoStackError)(nil); err != nil && !errors.As(err, &absent) {
 		return err
 	}
 	if len(found.Outputs) == 0 {

@@ -16,8 +16,8 @@ import (
 // A previewFunc returns what a deployment of an image, or a part of it, would change.
 type previewFunc func(ctx context.Context, image string, report func(engine.Event)) (engine.Plan, error)
 
-// planOf returns what a deployment of a stack would change with an image by a preview, and shows its progress.
-func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment, image string, preview previewFunc) (ui.Preview, error) {
+// planOf returns what a deployment of a stack's scope would change with an image, and shows the progress of the preview.
+func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment, image string, preview previewFunc, restarts []string) (ui.Preview, error) {
 	found := ui.Preview{Environment: environment, Image: image, NewStack: len(opened.State().Resources) == 0}
 	progress := t.progress()
 	defer progress.Close()
@@ -28,6 +28,7 @@ func (t *terminal) planOf(ctx context.Context, opened *stack.Stack, environment,
 				report(engine.ShortType(e.Type) + " " + e.Name)
 			}
 		})
+		found.Plan.Restarts = restarts
 		return ui.PlanSummary(found.Plan), err
 	})
 	return found, err
@@ -51,11 +52,21 @@ func (o upOptions) plan(ctx context.Context, t *target.Target, image string) (ui
 	if image == "" {
 		image = opened.ImageOrPlaceholder()
 	}
-	preview := opened.PreviewDeployment
+	preview, restarts := opened.PreviewDeployment, o.restarts(t.Env)
 	if skipped[release.Rollout] != "" {
-		preview = opened.PreviewProvision
+		preview, restarts = opened.PreviewProvision, nil
 	}
-	return o.terminal.planOf(ctx, opened, t.Name, image, preview)
+	return o.terminal.planOf(ctx, opened, t.Name, image, preview, restarts)
+}
+
+// restarts returns the services that are restarted; none where the deployment is no restart.
+func (o upOptions) restarts(env *environment.Environment) (services []string) {
+	for _, s := range env.Services.List() {
+		if o.restart && (o.service == "" || o.service == s.Role) {
+			services = append(services, env.ServiceName(s.Role))
+		}
+	}
+	return services
 }
 
 // openToPreview opens the stack with the scope of the deployment, until discard is called.

@@ -157,10 +157,16 @@ func parse(words []string) error {
 	return app.RunContext(context.Background(), words)
 }
 
-// idle returns a verb that checks its arguments and does nothing.
+// idle returns a verb that checks its arguments and that it has one of the flags that it needs, and does nothing.
 func idle(v verb) verb {
 	if v.run != nil {
-		v.run = func(context.Context, *services, *cli.Context) error { return nil }
+		v.run = func(_ context.Context, _ *services, c *cli.Context) error {
+			given := func(flag string) bool { return c.IsSet(strings.TrimPrefix(strings.Fields(flag)[0], "--")) }
+			if len(v.required) > 0 && !slices.ContainsFunc(v.required, given) {
+				return fmt.Errorf("%s lacks one of %s", v.name, strings.Join(v.required, ", "))
+			}
+			return nil
+		}
 	}
 	v.verbs = slices.Clone(v.verbs)
 	for i, below := range v.verbs {
@@ -179,6 +185,9 @@ func TestUnusable(t *testing.T) {
 		"deployer lock seize --env dev --local":          "unknown command",
 		"deployer local reset":                           "",
 		"deployer up --help":                             "",
+		"deployer up --env dev --local":                  "lacks one of --image-tag TAG, --code-only",
+		"deployer up --env dev --local --code-only":      "",
+		"deployer env new qa":                            "lacks one of --from",
 	} {
 		require.Contains(t, unusable("deployer status --env dev --local", line), unusableFor, line)
 		require.Equal(t, unusableFor == "", unusable("deployer status --env dev --local", line) == "", line)

@@ -91,7 +91,7 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 	o.terminal.warn(to.SnapshotErr)
 	opened.SetCode(to.Code)
 	if o.dryRun {
-		plan, err := o.terminal.planOf(ctx, opened, t.Name, to.Reference, opened.PreviewDeployment)
+		plan, err := o.terminal.planOf(ctx, opened, t.Name, to.Reference, opened.PreviewDeployment, nil)
 		if err != nil {
 			return release.NotStarted("plan", err)
 		}
@@ -101,7 +101,7 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 		action := fmt.Sprintf("roll back from %s to %s (%s)%s in", awsx.ShortDigest(awsx.DigestOf(opened.Recorded())), to.Tag, to.Digest, verifiedSuffix(to))
 		reason := env.Name + " is protected"
 		if o.terminal.asks() {
-			plan, err := o.terminal.planOf(ctx, opened, t.Name, to.Reference, opened.PreviewDeployment)
+			plan, err := o.terminal.planOf(ctx, opened, t.Name, to.Reference, opened.PreviewDeployment, nil)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

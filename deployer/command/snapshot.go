@@ -75,7 +75,7 @@ func (o snapshotCreateOptions) create(ctx context.Context, server database.Insta
 		return name, markAttempted(server.WaitForSnapshot(ctx, name, progressFunc(report)))
 	})
 	if errors.Is(err, database.ErrNoDatabase) {
-		return "", hint.With(fmt.Errorf("%w %s", err, server.Env.DatabaseIdentifier()), "`deployer up --env "+server.Env.Stack+"` creates it")
+		return "", hint.With(fmt.Errorf("%w %s", err, server.Env.DatabaseIdentifier()), "`deployer up --env "+server.Env.Stack+" --image-tag TAG` creates it")
 	}
 	return name, err
 }

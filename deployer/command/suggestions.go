@@ -81,7 +81,41 @@ func meantCommand(path, word string, commands []*cli.Command) string {
 	case destroyName:
 		return "deployer destroy --dry-run"
 	}
-	return "deployer " + meant
+	v, _ := findVerb(strings.Fields(meant))
+	return v.withRequired("deployer " + meant)
+}
+
+// withRequired returns a command of the verb that has no arguments, with the argument that the verb needs, and with the usual one of the
+// flags that it needs, where it has none of them.
+func (v verb) withRequired(command string) string {
+	if v.args != "" && !strings.HasPrefix(v.args, "[") {
+		command += " " + v.args
+	}
+	given := strings.Fields(command)
+	if len(v.required) > 0 && !slices.ContainsFunc(v.required, func(flag string) bool { return slices.Contains(given, strings.Fields(flag)[0]) }) {
+		command += " " + v.required[0]
+	}
+	return command
+}
+
+// givenFlags returns the verb's own flags that a command line has, except one, each after a space.
+func (v verb) givenFlags(c *cli.Context, except string) string {
+	var given strings.Builder
+	for _, flag := range v.flags {
+		name := flag.Names()[0]
+		if name == except || !c.IsSet(name) {
+			continue
+		}
+		given.WriteString(" --" + name)
+		switch flag.(type) {
+		case *cli.BoolFlag:
+		case *cli.StringSliceFlag:
+			given.WriteString(" " + text.ShellQuote(strings.Join(c.StringSlice(name), ",")))
+		default:
+			given.WriteString(" " + text.ShellQuote(fmt.Sprint(c.Value(name))))
+		}
+	}
+	return given.String()
 }
 
 // cutLast returns the words before the last one, and the last.
@@ -206,7 +240,8 @@ func commandsWith(name string) []string {
 	return found
 }
 
-// meantFlag returns the command with the flag that an argument was probably meant for: up dev is up --env dev; "" where none is.
+// meantFlag returns the command with the flag that an argument was probably meant for, and with those that were given: up dev --code-only is
+// up --env dev --code-only; "" where there is no such flag.
 func (v verb) meantFlag(c *cli.Context, argument string) string {
 	if v.name == "vars" && argument == "set" {
 		return "deployer secrets set KEY"
@@ -232,7 +267,7 @@ func (v verb) meantFlag(c *cli.Context, argument string) string {
 	default:
 		return ""
 	}
-	return fmt.Sprintf("%s --%s %s", c.Command.HelpName, flag, value)
+	return v.withRequired(fmt.Sprintf("%s --%s %s", c.Command.HelpName, flag, value) + v.givenFlags(c, flag))
 }
 
 // unknownValue returns the error for a value that a flag does not take. The remedy names those that it takes.

@@ -21,7 +21,7 @@ func TestSuggestions(t *testing.T) {
 	t.Setenv("DEPLOYER_DIR", projectRoot(t))
 	for line, want := range map[string][2]string{
 		// Commands, by the names of other tools and with typing errors.
-		"deploy":               {`unknown command "deploy"`, "did you mean `deployer up`? `deployer --help` lists the commands"},
+		"deploy":               {`unknown command "deploy"`, "did you mean `deployer up --image-tag TAG`? `deployer --help` lists the commands"},
 		"ps --local --env dev": {`unknown command "ps"`, "did you mean `deployer tasks"},
 		"stop":                 {`unknown command "stop"`, "`deployer --help` lists the commands"},
 		"secrets unset":        {`unknown command "unset"`, "did you mean `deployer secrets set KEY --delete`? "},
@@ -29,10 +29,12 @@ func TestSuggestions(t *testing.T) {
 		"ssh":                  {`unknown command "ssh"`, "did you mean `deployer exec`? "},
 		"tail":                 {`unknown command "tail"`, "did you mean `deployer logs`? "},
 		"stauts":               {`unknown command "stauts"`, "did you mean `deployer status`? "},
-		"dploy":                {`unknown command "dploy"`, "did you mean `deployer up`? "},
+		"dploy":                {`unknown command "dploy"`, "did you mean `deployer up --image-tag TAG`? "},
 		"destroi --env dev":    {`unknown command "destroi"`, "did you mean `deployer destroy --env dev --dry-run`? "},
 		"rm":                   {`unknown command "rm"`, "did you mean `deployer destroy --dry-run`? "},
 		"restore":              {`unknown command "restore"`, "did you mean `deployer snapshot restore`? "},
+		"secrets put":          {`unknown command "put"`, "did you mean `deployer secrets set KEY`? "},
+		"env create":           {`unknown command "create"`, "did you mean `deployer env new NAME --from ENVIRONMENT`? "},
 		"secrets lst":          {`unknown command "lst"`, "did you mean `deployer secrets check`? `deployer secrets --help` lists the commands"},
 		"nonsense":             {`unknown command "nonsense"`, "`deployer --help` lists the commands"},
 		"lock kep":             {`unknown command "kep"`, "`deployer lock --help` lists the commands"}, // keep is hidden
@@ -74,16 +76,18 @@ func TestSuggestions(t *testing.T) {
 		"up --env dev --image-tag x --component queu": {`--component: unknown component "queu"`, "did you mean queue? the components are "},
 		"completion zhs":                              {`unknown shell "zhs"`, "did you mean zsh? "},
 		// Arguments that were meant for a flag.
-		"up dev":            {`up takes no argument, "dev" was given`, "did you mean `deployer up --env dev`? `deployer up --help` shows the usage"},
-		"up stagin --local": {`"stagin" was given`, "did you mean `deployer up --env staging --local`? "},
+		"up dev":            {`up takes no argument, "dev" was given`, "did you mean `deployer up --env dev --image-tag TAG`? `deployer up --help` shows the usage"},
+		"up stagin --local": {`"stagin" was given`, "did you mean `deployer up --env staging --local --image-tag TAG`? "},
 		"status all":        {`"all" was given`, "did you mean `deployer status --env all`? "},
 		"up all":            {`"all" was given`, "`deployer up --help` shows the usage"},
 		"restart api":       {`"api" was given`, "did you mean `deployer restart --service api`? "},
 		"status nat":        {`"nat" was given`, "did you mean `deployer status --only nat`? "},
-		"up network":        {`"network" was given`, "did you mean `deployer up --component network`? "},
+		"up network":        {`"network" was given`, "did you mean `deployer up --component network --image-tag TAG`? "},
 		"up 1.41.8":         {`"1.41.8" was given`, "did you mean `deployer up --image-tag 1.41.8`? "},
-		"up latest":         {`"latest" was given`, "did you mean `deployer up --image-tag latest`? "},
-		"secrets init dev":  {"takes no argument", "`deployer secrets init --help` shows the usage"}, // it may be a secret
+		"up dev --dry-run --image-tag latest --skip migrate": {`"dev" was given`, "did you mean `deployer up --env dev --image-tag latest --skip migrate --dry-run`? "},
+		"up dev --code-only --restart":                       {`"dev" was given`, "did you mean `deployer up --env dev --code-only --restart`? "},
+		"up latest":                                          {`"latest" was given`, "did you mean `deployer up --image-tag latest`? "},
+		"secrets init dev":                                   {"takes no argument", "`deployer secrets init --help` shows the usage"}, // it may be a secret
 		// One environment.
 		"history --env all":                {"--env all: this command takes one environment", "run it once for each; "},
 		"env validate --env dev,staging,x": {"--env dev,staging,x: this command takes one environment", "run it once for each; "},

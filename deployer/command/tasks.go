@@ -63,7 +63,7 @@ func (o tasksOptions) run(ctx context.Context) error {
 		now := t.Clock.Now()
 		tasks, err := release.Tasks(ctx, ecs.NewFromConfig(t.AWS), t.Env, now)
 		if err != nil {
-			return explainTasks(t.Env, fmt.Errorf("find the tasks of %s: %w", t.Env.ClusterName(), err))
+			return explainTasks(ctx, t, fmt.Errorf("find the tasks of %s: %w", t.Env.ClusterName(), err))
 		}
 		tasks = list.Filter(tasks, func(task release.Task) bool { return len(o.services) == 0 || slices.Contains(o.services, task.Service) })
 		if err := release.AddTags(ctx, ecr.NewFromConfig(t.AWS), t.Env, tasks); err != nil {
@@ -75,15 +75,36 @@ func (o tasksOptions) run(ctx context.Context) error {
 	})
 }
 
-// explainTasks adds a hint to an error of reading the tasks of an environment.
-func explainTasks(env *environment.Environment, err error) error {
+// explainTasks explains an error of reading the tasks of a target.
+func explainTasks(ctx context.Context, t *target.Target, err error) error {
 	var noCluster *types.ClusterNotFoundException
 	var noService *types.ServiceNotFoundException
 	switch {
-	case errors.As(err, &noCluster), errors.As(err, &noService):
-		return hint.With(err, fmt.Sprintf("is %s deployed? `deployer status --env %s` shows what exists", env.Name, env.Stack))
+	case errors.As(err, &noCluster):
+		return missingOf(ctx, t, "the cluster "+t.Env.ClusterName())
+	case errors.As(err, &noService):
+		return missingOf(ctx, t, "a service of the cluster "+t.Env.ClusterName())
 	case checks.AccessDenied(err):
 		return hint.With(err, "ecs:ListTasks and ecs:DescribeTasks are needed")
 	}
 	return err
+}
+
+// missingOf returns the error of a target that lacks a resource: that it is not deployed, where it lacks all.
+func missingOf(ctx context.Context, t *target.Target, what string) error {
+	if checks.IsUndeployed(ctx, t.Env, checks.Sources{AWS: t.AWS, Network: t.Network}, t.Clock) {
+		return &notDeployedError{t.Env}
+	}
+	return hint.With(fmt.Errorf("%s does not exist in %s", what, t.Env.Region),
+		fmt.Sprintf("`deployer status --env %s` shows what exists, and how what was deleted is created again", t.Env.Stack))
+}
+
+// notDeployedError reports that a command needs a deployment that the environment does not have.
+type notDeployedError struct{ env *environment.Environment }
+
+func (e *notDeployedError) Error() string { return e.env.Name + " is not deployed" }
+
+// Hint returns how to deploy it.
+func (e *notDeployedError) Hint() string {
+	return "deploy it with `deployer up --env " + e.env.Stack + " --image-tag TAG`"
 }

@@ -62,8 +62,14 @@ func (o tunnelOptions) run(ctx context.Context) error {
 		plugin, missing := findPlugin(ctx, t)
 		through, noTask := o.find(ctx, t)
 		database, noDatabase := findDatabase(ctx, t)
+		if none := (*notDeployedError)(nil); errors.As(noTask, &none) {
+			return noTask // and so there is no database
+		}
 		if err := errors.Join(missing, o.checkPort(ctx, t.Env), noTask, noDatabase); err != nil {
 			return err
+		}
+		if t.Simulated != nil {
+			return errors.New("simulated containers run no process, so no port can be forwarded to one")
 		}
 		if t.Env.Protected {
 			if err := o.terminal.confirm(ctx, "open a tunnel to the database of", t.Env.Name, t.Env.Name+" is protected"); err != nil {
@@ -111,7 +117,7 @@ func (o tunnelOptions) find(ctx context.Context, t *target.Target) (ecsexec.Targ
 	}
 	tasks, err := ecsexec.Tasks(ctx, ecs.NewFromConfig(t.AWS), want.Cluster, "")
 	if err != nil {
-		return ecsexec.Target{}, explainTasks(t.Env, err)
+		return ecsexec.Target{}, explainTasks(ctx, t, err)
 	}
 	return chooseContainer(t.Env, tasks, want, want.Cluster)
 }

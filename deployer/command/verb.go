@@ -24,6 +24,8 @@ type verb struct {
 	// formats are the values of --format, the default first; none where the output has one form.
 	formats []string
 	flags   []cli.Flag
+	// required are the flags of which the command needs one, with their values, the usual one first; none where it needs none.
+	required []string
 	// hidden verbs are started by the deployer itself, and are in no help.
 	hidden bool
 	// changes reports that the command changes something, and nothing where it exits with codeNotRun.

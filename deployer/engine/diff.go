@@ -20,7 +20,7 @@ func newStep(m apitype.StepEventMetadata, refreshed bool) Step {
 	s := Step{
 		Op: string(m.Op), URN: m.URN, Type: typ, Name: name,
 		Replaces: m.Op == apitype.OpReplace,
-		Deletes:  m.Op == apitype.OpDelete || m.Op == apitype.OpDeleteReplaced,
+		Deletes:  deletes(m.Op),
 	}
 	for _, state := range []*apitype.StepEventStateMetadata{m.Old, m.New} {
 		s.Protected = s.Protected || state != nil && state.Protect
@@ -37,6 +37,9 @@ func newStep(m apitype.StepEventMetadata, refreshed bool) Step {
 	sanitize.Value(&s) // drift is what others wrote
 	return s
 }
+
+// deletes reports whether an operation deletes its resource, or the one that was replaced.
+func deletes(op apitype.OpType) bool { return op == apitype.OpDelete || op == apitype.OpDeleteReplaced }
 
 // declared returns the inputs of one side of a step, nil where there is none. A property that is secret, in whole or in part, in the
 // inputs or outputs of either side, is Masked: a secret that the provider has read is not marked as one.

@@ -60,7 +60,7 @@ func (e *NoStackError) Error() string { return fmt.Sprintf("stack %s does not ex
 
 // Hint returns how to create the stack.
 func (e *NoStackError) Hint() string {
-	return "the first `deployer up` of an environment creates its stack"
+	return fmt.Sprintf("`deployer up --env %s --image-tag TAG`, the first deployment of an environment, creates its stack", e.Stack)
 }
 
 // ConcurrentUpdateError reports that another update is changing the stack.

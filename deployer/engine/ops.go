@@ -148,7 +148,8 @@ const Unknown = "(known after the change)"
 
 // Plan describes what a run would change, or for PreviewRefresh how the account differs from the state.
 type Plan struct {
-	// Steps are the changes, in the engine's order; resources that stay the same are only counted.
+	// Steps are the changes, in the engine's order; resources that stay the same are only counted. What only the state forgets, and the
+	// account keeps, is no change.
 	Steps []Step
 	// NewResources are the resources that would be created for the first time.
 	NewResources []PlannedResource
@@ -158,6 +159,8 @@ type Plan struct {
 	Changes map[string]int
 	// Warnings are those of the engine and the providers.
 	Warnings []string
+	// Restarts are the services whose tasks the deployment replaces although none of their properties may change. They are no steps.
+	Restarts []string
 	// Waiting are changes that were requested before and that AWS applies later, a sentence each. They are no steps.
 	Waiting []string
 }

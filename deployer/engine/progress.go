@@ -97,14 +97,18 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 	if op == apitype.OpRefresh && !p.refreshing {
 		return nil
 	}
+	// What a refresh finds deleted is gone whatever the stack would do with it.
+	forgotten := op != apitype.OpRefresh && forgets(m)
 	// Of the three steps of a replacement one counts.
 	if isProgramType(m.Type) && m.Op != apitype.OpCreateReplacement && m.Op != apitype.OpDeleteReplaced {
 		if !p.tally.ignored[m.URN] {
 			p.done++
 		}
-		p.counts[string(m.Op)]++
+		if !forgotten {
+			p.counts[string(m.Op)]++
+		}
 	}
-	if isProgramType(m.Type) && isChange(string(m.Op)) {
+	if isProgramType(m.Type) && isChange(string(m.Op)) && !forgotten {
 		p.steps = append(p.steps, newStep(m, op == apitype.OpRefresh))
 	}
 	if m.Op == apitype.OpCreate && isProgramType(m.Type) && m.New != nil && m.New.Custom && !strings.Contains(m.Provider, plugin.UnknownStringValue) {
@@ -114,6 +118,11 @@ func (p *progress) onStepDone(m apitype.StepEventMetadata) []Event {
 		p.parents = append(p.parents, newPlannedResource(m))
 	}
 	return p.stepEvents(m, Done, "")
+}
+
+// forgets reports whether a step deletes a resource in the state only, so that it changes nothing in the account.
+func forgets(m apitype.StepEventMetadata) bool {
+	return deletes(m.Op) && m.Old != nil && keeps(m.Old.RetainOnDelete, m.Old.Inputs)
 }
 
 func (p *progress) onStepFailed(m apitype.StepEventMetadata) []Event {

@@ -108,6 +108,40 @@ func TestPlanOfAPreview(t *testing.T) {
 	require.True(t, plan.Steps[1].Replaces)
 }
 
+// What the account keeps is no change when the state forgets it. A refresh that does not find it reports that it is gone.
+func TestPlanLeavesOutWhatIsKept(t *testing.T) {
+	const revision = "urn:pulumi:dev::proj::aws:ecs/taskDefinition:TaskDefinition::migration"
+	kept := map[string]any{"skipDestroy": true}
+	for name, test := range map[string]struct {
+		op      apitype.OpType
+		refresh bool
+		old     apitype.StepEventStateMetadata
+		want    []string
+	}{
+		"deleted":                      {apitype.OpDelete, false, apitype.StepEventStateMetadata{}, []string{"delete migration"}},
+		"not kept":                     {apitype.OpDelete, false, apitype.StepEventStateMetadata{Inputs: map[string]any{"skipDestroy": false}}, []string{"delete migration"}},
+		"its provider does nothing":    {apitype.OpDelete, false, apitype.StepEventStateMetadata{Inputs: kept}, nil},
+		"retained":                     {apitype.OpDelete, false, apitype.StepEventStateMetadata{RetainOnDelete: true}, nil},
+		"replaced by an earlier run":   {apitype.OpDeleteReplaced, false, apitype.StepEventStateMetadata{Delete: true, Inputs: kept}, nil},
+		"updated":                      {apitype.OpUpdate, false, apitype.StepEventStateMetadata{Inputs: kept}, []string{"update migration"}},
+		"deleted outside the deployer": {apitype.OpDelete, true, apitype.StepEventStateMetadata{Inputs: kept}, []string{"delete migration"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProgress(newTally(nil), test.refresh, time.Now)
+			m := apitype.StepEventMetadata{URN: revision, Type: string(resource.URN(revision).Type()), Op: test.op, Old: &test.old}
+			m.Old.Custom = true
+			begins := m
+			if test.refresh {
+				begins.Op = apitype.OpRefresh
+			}
+			p.onStepStart(begins)
+			p.onStepDone(m)
+			require.Equal(t, test.want, stepNames(p.plan()))
+			require.Equal(t, len(test.want), p.summary().Changed(), "the count agrees")
+		})
+	}
+}
+
 func TestPlanOfADrift(t *testing.T) {
 	p, _ := replay(t, "drift", true)
 	plan := p.plan()

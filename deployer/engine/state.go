@@ -44,6 +44,8 @@ type Resource struct {
 	// Parent is the URN of its component.
 	Parent    string
 	Protected bool
+	// Retained marks a resource that the account keeps when the state forgets it (retainOnDelete).
+	Retained bool
 	// PendingDeletion marks a replaced resource that waits for its deletion; another one with its URN may be in use.
 	PendingDeletion bool
 	// Dependencies are the URNs of all that it needs: parent, provider, and what its program or inputs refer to.
@@ -55,9 +57,15 @@ type Resource struct {
 // Component reports whether the resource only groups others.
 func (r Resource) Component() bool { return r.ID == "" }
 
-// Deletable reports whether a destroy deletes the resource in the account. Of a component there is nothing there, and of what has
-// skipDestroy, such as task definitions, the engine only removes the entry in the state.
-func (r Resource) Deletable() bool { return !r.Component() && r.Inputs["skipDestroy"] != true }
+// Deletable reports whether a destroy deletes the resource in the account. Of a component there is nothing there, and of what is kept,
+// such as task definitions, the engine only removes the entry in the state.
+func (r Resource) Deletable() bool { return !r.Component() && !keeps(r.Retained, r.Inputs) }
+
+// keeps reports whether the account keeps a resource that the engine deletes: by its option retainOnDelete, or because its provider does
+// nothing (skipDestroy).
+func keeps(retained bool, inputs map[string]any) bool {
+	return retained || inputs["skipDestroy"] == true
+}
 
 // initialization is the operation of a resource that the provider created or updated, and did not see ready. The engine would update it, which
 // providers refuse where nothing is to change; reading it removes the errors.
@@ -129,7 +137,7 @@ func (d *stateDocument) state() (State, error) {
 		arn, _ := r.Outputs["arn"].(string)
 		state.Resources = append(state.Resources, Resource{
 			URN: string(r.URN), Type: string(r.Type), Name: r.URN.Name(),
-			ID: string(r.ID), ARN: arn, Parent: string(r.Parent), Protected: r.Protect, PendingDeletion: r.Delete,
+			ID: string(r.ID), ARN: arn, Parent: string(r.Parent), Protected: r.Protect, Retained: r.RetainOnDelete, PendingDeletion: r.Delete,
 			Dependencies: dependencies(r), Inputs: maskProperties(r.Inputs),
 		})
 		if r.Type == resource.RootStackType {

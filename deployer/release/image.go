@@ -213,6 +213,22 @@ func releaseTag(recorded, registered string) string {
 	return recorded
 }
 
+// NameInCommand returns what names the image of a deployment in a command that is printed: a tag that does not move, where the record or
+// the registry has one, else the digest. A tag that moves may name another image by the time that someone runs the command.
+func NameInCommand(ctx context.Context, client ecrimage.Client, env *environment.Environment, recorded history.Image) string {
+	if recorded.Tag != "" && !isMoving(recorded.Tag) && tagPattern.MatchString(recorded.Tag) {
+		return recorded.Tag
+	}
+	found, err := FindImage(ctx, client, env, recorded.Digest)
+	if err != nil {
+		return recorded.Digest
+	}
+	if tag := releaseTag(recorded.Tag, found.Tag); tagPattern.MatchString(tag) && !isMoving(tag) {
+		return tag
+	}
+	return recorded.Digest
+}
+
 // isMoving reports whether a tag moves from image to image: latest, <env>-latest, and those that tagRunningImage sets.
 func isMoving(tag string) bool {
 	return strings.HasSuffix(tag, "latest") || isRunningTag(tag)

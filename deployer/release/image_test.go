@@ -152,6 +152,32 @@ func TestReleaseTag(t *testing.T) {
 	}
 }
 
+// A command names the image that was meant also when a tag has moved since.
+func TestNameInCommand(t *testing.T) {
+	registry := fakeRegistry{images: []types.ImageDetail{
+		image(1, "1.0.0", "latest"), image(2, "dev-latest", "running-staging"), image(3), image(4, "stable", "running-staging"),
+	}}
+	digest := func(n int) string { return *image(n).ImageDigest }
+	for name, test := range map[string]struct {
+		tag, digest, want string
+	}{
+		"a permanent tag":                       {"1.0.0", digest(1), "1.0.0"},
+		"of an image that is gone":              {"1.0.0", digest(9), "1.0.0"},
+		"a moving tag beside a permanent one":   {"latest", digest(1), "1.0.0"},
+		"a moving tag that names another image": {"latest", digest(4), "stable"},
+		"nothing but moving tags":               {"dev-latest", digest(2), digest(2)},
+		"a tag that the deployer sets":          {"running-staging", digest(2), digest(2)},
+		"no tag any more":                       {"latest", digest(3), digest(3)},
+		"a moving tag of an image that is gone": {"latest", digest(9), digest(9)},
+		"no recorded tag":                       {"", digest(1), "1.0.0"},
+		"the digest instead of a tag":           {"sha256:000000000000", digest(3), digest(3)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, NameInCommand(t.Context(), registry, staging(t), history.Image{Tag: test.tag, Digest: test.digest}))
+		})
+	}
+}
+
 func TestValidImage(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("0a", 32)
 	for name, want := range map[string]bool{

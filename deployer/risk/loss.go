@@ -72,7 +72,10 @@ func losses(s engine.Step) []reason {
 		return []reason{{Lost, "deletes " + what}}
 	}
 	switch {
-	case s.Type == ecsService && !s.Replaces:
+	case s.Type == ecsService && s.Replaces:
+		// Its name is fixed, and taken until the old one is deleted.
+		return []reason{{Lost, "replaces the service, and deletes the old one first: nothing serves meanwhile"}}
+	case s.Type == ecsService:
 		return []reason{{Lost, "deletes the service: its tasks stop"}}
 	case s.Type == route && (s.Before["destinationCidrBlock"] == "0.0.0.0/0" || s.Before["destinationIpv6CidrBlock"] == "::/0"):
 		return []reason{{Lost, "deletes the route to the internet, which its subnets no longer reach"}}

@@ -552,7 +552,10 @@ func expiresSooner(before, after map[string]any) []string {
 		if days == nil {
 			continue
 		}
-		if was := at(old[id], "expiration.days"); was == nil || number(days) < number(was) {
+		switch was := at(old[id], "expiration.days"); {
+		case was == nil:
+			weaker = append(weaker, fmt.Sprintf("deletes objects after %s days, which it kept forever", show(days)))
+		case number(days) < number(was):
 			weaker = append(weaker, fmt.Sprintf("deletes objects after %s instead of %s days", show(days), show(was)))
 		}
 	}

@@ -75,7 +75,8 @@ func Of(s engine.Step) Risk {
 	return r
 }
 
-// removal returns the reason of what is deleted or replaced, whatever it is. Old revisions of a task definition stay usable.
+// removal returns the reason of what is deleted or replaced, whatever it is. A new revision of a task definition leaves the old ones
+// usable, and a plan has no step for a revision that only the state forgets.
 func removal(s engine.Step) []reason {
 	switch {
 	case s.Deletes && !s.Replaces:

@@ -40,6 +40,7 @@ type PlanJSON struct {
 	Highlights []string     `json:"attention,omitempty"`
 	Summary    string       `json:"summary"`
 	Steps      []changeJSON `json:"steps"`
+	Restarts   []string     `json:"restarts,omitempty"`
 	Warnings   []string     `json:"warnings,omitempty"`
 }
 
@@ -47,6 +48,7 @@ type PlanJSON struct {
 func (p Preview) JSON() *PlanJSON {
 	return &PlanJSON{
 		Highlights: p.Highlights(), Summary: PlanSummary(p.Plan), Steps: changesJSON(planChanges(p.Plan)), Warnings: p.Plan.Warnings,
+		Restarts: p.Plan.Restarts,
 	}
 }
 
@@ -93,7 +95,14 @@ func (d *document) plan(p engine.Plan) {
 
 // PlanSummary counts a plan's changes, and names those that wait.
 func PlanSummary(p engine.Plan) string {
-	return withWaiting(countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", "revise", "replace", "delete"), p)
+	summary := countChanges(planChanges(p), "no changes", "%d to %s", "create", "update", "revise", "replace", "delete")
+	if n := len(p.Restarts); n > 0 {
+		restarts := text.Plural(n, "service", "") + " to restart"
+		if summary = restarts + ", " + summary; p.Empty() {
+			summary = restarts
+		}
+	}
+	return withWaiting(summary, p)
 }
 
 // withWaiting adds the changes that wait to the summary of a plan.
