@@ -182,7 +182,8 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	deploy, production, read := githubPermissions(t, all, deployRole), githubPermissions(t, all, productionRole), githubPermissions(t, all, readRole)
 	require.Empty(t, deniedActions(t, deploy, everything, "staging", "staging"))
 	require.Empty(t, deniedActions(t, deploy, everything, "development", "dev"))
-	require.Empty(t, deniedActions(t, production, everything, "production", "production"))
+	require.Equal(t, []string{"rds:DeleteDBInstance"}, deniedActions(t, production, everything, "production", "production"),
+		"a protected environment is not destroyed")
 	for _, stack := range []string{"dev", "staging"} {
 		require.Empty(t, deniedActions(t, production, []string{"s3.GetObject", "s3.ListObjectsV2"}, stack, stack), "deployment.verifiedIn reads the records of %s", stack)
 	}

@@ -108,7 +108,8 @@ var lastLines = []lastLine{
 	{command: "local faults", args: "--quiet", out: anything},
 	{command: "local serve", args: "--address 127.0.0.1:0 --timeout 1s", out: anything, err: `^serving until Ctrl-C$`},
 	{command: "destroy", code: codeNotRun, err: `^deployer: nothing was changed$`},
-	{command: "destroy", args: "--yes --quiet", code: codeFailed, err: `^hint: the state contains what was done`}, // of the restored instance
+	{command: "destroy", args: "--yes --quiet", // with the restored instance
+		out: `^staging was destroyed: [0-9]+ resources deleted, after \S+ \(simulated account\); the final snapshot \S+, the final snapshot \S+-restored-final-\S+, the secret`},
 	{command: "up", args: "--env dev --component queue --image-tag latest --skip health,validate --quiet", out: `^queue of development`},
 	{command: "destroy", args: "--env dev --dry-run", out: `^[0-9]+ resources of development would be deleted; dry run: nothing was changed$`},
 	{command: "destroy", args: "--env dev --yes --quiet", out: `^development was destroyed: [0-9]+ resources deleted, after \S+ \(simulated account\); the secret balancer-dev-config and the records of deployments stay$`},

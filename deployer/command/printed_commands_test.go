@@ -180,7 +180,7 @@ func TestUnusable(t *testing.T) {
 		"deployer up --env dev --local --image-tag TAG":  "",
 		"deployer up --env dev --image-tag TAG":          "lacks --local",
 		"deployer secrets set KEY --env dev --local":     "",
-		"deployer secrets set --env dev --local":         "takes KEY",
+		"deployer secrets set --env dev --local":         "KEY is missing",
 		"deployer snapshot restore --env dev --sideways": "unknown flag --sideways",
 		"deployer lock seize --env dev --local":          "unknown command",
 		"deployer local reset":                           "",

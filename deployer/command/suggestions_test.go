@@ -39,8 +39,8 @@ func TestSuggestions(t *testing.T) {
 		"nonsense":             {`unknown command "nonsense"`, "`deployer --help` lists the commands"},
 		"lock kep":             {`unknown command "kep"`, "`deployer lock --help` lists the commands"}, // keep is hidden
 		"help nonsense":        {`unknown command "nonsense"`, "`deployer --help` lists the commands"},
-		"upp":                  {`unknown command "upp"`, "did you mean `deployer up`? "},
-		"scale":                {`unknown command "scale"`, "did you mean `deployer up`? "},
+		"upp":                  {`unknown command "upp"`, "did you mean `deployer up --image-tag TAG`? "},
+		"scale":                {`unknown command "scale"`, "did you mean `deployer up --image-tag TAG`? "},
 		"abort":                {`unknown command "abort"`, "did you mean `deployer rollback`? "},
 		"vars set A=b":         {`"set" was given`, "did you mean `deployer secrets set KEY`? "},
 		// Flags.
