@@ -19,8 +19,8 @@ func TestMissingAndMistyped(t *testing.T) {
 	for name, test := range map[string]struct{ stack, old, new, want string }{
 		"a service":         {"dev", api, "", "services.api: it is missing; give its cpu and memory"},
 		"a mistyped config": {"dev", "config:", "confg:", "Pulumi.dev.yaml:LINE: confg: unknown key; did you mean config?"},
-		"a mistyped environment": {"dev", "v3-backend:environment:", "v3-backend:environmet:",
-			"Pulumi.dev.yaml:LINE: config.v3-backend:environmet: unknown key; did you mean v3-backend:environment?"},
+		"a mistyped environment": {"dev", "v3-backend:environment:", "v3-backend:environmentt:",
+			"Pulumi.dev.yaml:LINE: config.v3-backend:environmentt: unknown key; did you mean v3-backend:environment?"},
 		"a file in capitals": {"QA", "name: development", "name: qa", `rename the file to Pulumi.qa.yaml, and call the environment "qa"`},
 		"a file of digits":   {"1x", "name: development", "name: qa", `the file's name, Pulumi.1x.yaml, is not that of an environment; use lower-case letters`},
 	} {
