@@ -108,6 +108,7 @@ func resourcesOf(action, env, stack string) []string {
 		"ecs:UpdateService":          {"arn:aws:ecs:" + region + "service/v3-backend-ENV-cluster/v3-backend-ENV-api-service"},
 		"ecr:PutImage":               {"arn:aws:aws:ecr/repository:Repository:registry"},
 		"ecr:GetDownloadUrlForLayer": {"arn:aws:aws:ecr/repository:Repository:registry"},
+		"rds:DeleteDBInstance":       {"arn:aws:rds:" + region + "db:v3-backend-ENV-db-before-restore-20261123-181140"},
 		"kms:DescribeKey":            {"arn:aws:kms:" + region + "key/0123"},
 		"logs:GetLogEvents":          {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:log-stream:api/balancer-api/x"},
 		"logs:FilterLogEvents":       {"arn:aws:logs:" + region + "log-group:/aws/ecs/v3-backend-ENV:*"},

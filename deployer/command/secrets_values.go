@@ -59,7 +59,7 @@ func (t *terminal) checkValues(
 		return nil
 	}
 	return hint.With(fmt.Errorf("%s:\n  %s", outcome, strings.Join(rejected, "\n  ")), "correct these values; --force writes them anyway, but a required key that is "+
-		"empty, a placeholder or not a URL, and another environment's database, stop the next `deployer up`")
+		"empty, a placeholder or not a URL, and another environment's database, stop the next deployment")
 }
 
 // mayBePiece reports whether a name in a file can be a piece of a value, such as the last line of Base64 with its =, so that it must not

@@ -66,6 +66,6 @@ func TestTasksCommand(t *testing.T) {
 		lines := strings.Split(out.String(), "\n")
 		require.Regexp(t, "^eeeeeeee  api +41 +abababababab +.* unhealthy$", lines[1])
 		require.Regexp(t, "^55555555  api +41 +abababababab +.* exit 137$", lines[2])
-		require.Regexp(t, "^ {10}stopped .* after 1.0s: ", lines[3])
+		require.Regexp(t, "^  stopped .* after 1.0s: ", lines[3])
 	}
 }
