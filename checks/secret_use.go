@@ -21,7 +21,7 @@ type SecretUse struct {
 	definitions []map[string]string
 }
 
-// secretReference is a reference of a task definition to a key.
+// A secretReference is a reference of a task definition to a key.
 type secretReference struct {
 	key, variable, revision string
 	// application reports whether the container is the application, and not a sidecar.

@@ -10,7 +10,7 @@ import (
 // policyVersion is the version of the policy language, not of a policy.
 const policyVersion = "2012-10-17"
 
-// policy is an IAM policy document. Equal policies are equal strings when marshaled, so that Pulumi sees no difference.
+// A policy is an IAM policy document. Equal policies are equal strings when marshaled, so that Pulumi sees no difference.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
 type policy struct {
 	Version   string

@@ -94,7 +94,7 @@ func (c *containers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// execRun is a run of `deployer exec` or `deployer tunnel` against an account with a task.
+// An execRun is a run of `deployer exec` or `deployer tunnel` against an account with a task.
 type execRun struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer

@@ -55,7 +55,7 @@ func runStop(ctx context.Context, out *terminal, t *target.Target) (stopped []re
 	return stopped, err
 }
 
-// stopResult is what --stop did, as JSON.
+// A stopResult is what --stop did, as JSON.
 type stopResult struct {
 	Stopped []stoppedMigration `json:"stopped"`
 	// Error and Hint are why another migration was not stopped.
@@ -63,7 +63,7 @@ type stopResult struct {
 	Hint  string `json:"hint,omitempty"`
 }
 
-// stoppedMigration is a migration that was stopped. Begun are the changes of the schema that its log names; the last one may be incomplete.
+// A stoppedMigration is a migration that was stopped. Begun are the changes of the schema that its log names; the last one may be incomplete.
 type stoppedMigration struct {
 	Task      string   `json:"task"`
 	StartedBy string   `json:"startedBy"`

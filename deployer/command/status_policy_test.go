@@ -20,7 +20,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// policy is the part of an IAM policy that the test reads.
+// A policy is the part of an IAM policy that the test reads.
 type policy struct {
 	Statement []struct {
 		Effect           string

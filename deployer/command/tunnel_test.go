@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// databaseAccount is an account with a task and a database.
+// A databaseAccount is an account with a task and a database.
 type databaseAccount struct {
 	containers
 	// status is the database's; "" where there is none.

@@ -12,7 +12,7 @@ import (
 // Source: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-sessions-start.html#sessions-remote-port-forwarding
 const ForwardDocument = "AWS-StartPortForwardingSessionToRemoteHost"
 
-// Forwarding is a port of this machine and where its connections end: a port of a host that the task reaches.
+// A Forwarding is a port of this machine and where its connections end: a port of a host that the task reaches.
 type Forwarding struct {
 	LocalPort int
 	Host      string

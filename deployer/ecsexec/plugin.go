@@ -72,7 +72,7 @@ func newerThan(version string, other []int) bool {
 	return slices.Compare(parts, other) > 0
 }
 
-// Session is an open session of Session Manager, with the keys that the plugin reads. The token gives access to the task.
+// A Session is an open session of Session Manager, with the keys that the plugin reads. The token gives access to the task.
 type Session struct {
 	ID        string `json:"SessionId"`
 	StreamURL string `json:"StreamUrl"`

@@ -19,7 +19,7 @@ import (
 // StopAction is the name of the step in which StopMigrations reports its progress.
 const StopAction = "stop"
 
-// StoppedMigration is a migration that StopMigrations has stopped.
+// A StoppedMigration is a migration that StopMigrations has stopped.
 type StoppedMigration struct {
 	history.Migration
 	// StartedBy is who started it.

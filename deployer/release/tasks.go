@@ -23,7 +23,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// Task is a task of a cluster that runs, starts or stops, or has stopped within the last hour: ECS forgets it then.
+// A Task is a task of a cluster that runs, starts or stops, or has stopped within the last hour: ECS forgets it then.
 type Task struct {
 	ID string `json:"id"`
 	// Service is the role that the task's family belongs to, such as api or migration; of another family it is the family's name.
@@ -48,7 +48,7 @@ type Task struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// TaskImage is the image of a task's application. Tag is one of those that name the digest now; "" where none does.
+// A TaskImage is the image of a task's application. Tag is one of those that name the digest now; "" where none does.
 type TaskImage struct {
 	Tag    string `json:"tag"`
 	Digest string `json:"digest"`

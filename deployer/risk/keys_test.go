@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// effect is what a change of a key does to a resource, and the risk of it and of its reverse.
+// An effect is what a change of a key does to a resource, and the risk of it and of its reverse.
 type effect struct {
 	resourceType, before, after string
 	level                       Level

@@ -8,7 +8,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// policy is what a policy document allows and denies, a grant for each action, resource and principal of its statements.
+// A policy is what a policy document allows and denies, a grant for each action, resource and principal of its statements.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 type policy struct{ allows, denies []grant }
 

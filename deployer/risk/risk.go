@@ -36,7 +36,7 @@ func (l Level) Title() string {
 	}[l]
 }
 
-// Risk is why a change should be reviewed.
+// A Risk is why a change should be reviewed.
 type Risk struct {
 	// Level is that of the greatest reason.
 	Level Level
@@ -47,7 +47,7 @@ type Risk struct {
 // String returns the reasons on one line.
 func (r Risk) String() string { return strings.Join(r.Reasons, "; ") }
 
-// reason is one reason and its level.
+// A reason is one reason and its level.
 type reason struct {
 	level Level
 	text  string

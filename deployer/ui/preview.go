@@ -33,7 +33,7 @@ type previewJSON struct {
 	Failure *Failure `json:"error,omitempty"`
 }
 
-// PlanJSON is a plan as JSON.
+// A PlanJSON is a plan as JSON.
 type PlanJSON struct {
 	// Highlights are the changes to review first, the greatest risk first: data and access that is lost, wider permissions, weaker
 	// protection, and what else is deleted or replaced.
@@ -110,7 +110,7 @@ func withWaiting(summary string, p engine.Plan) string {
 	return strings.Join(append([]string{summary}, p.Waiting...), "; ")
 }
 
-// highlight is a change to review before others, or several that differ only in their resources.
+// A highlight is a change to review before others, or several that differ only in their resources.
 type highlight struct {
 	// environments have the same change.
 	environments []string

@@ -14,7 +14,7 @@ import (
 // TaskFormats returns the formats of Tasks, the default first.
 func TaskFormats() []string { return []string{"table", "json"} }
 
-// TaskList is the tasks of an environment at a time.
+// A TaskList is the tasks of an environment at a time.
 type TaskList struct {
 	Environment string         `json:"environment"`
 	Cluster     string         `json:"cluster"`

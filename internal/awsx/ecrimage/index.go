@@ -137,7 +137,7 @@ func readIndexes(ctx context.Context, client Client, repository string, digests 
 	return indexes, nil
 }
 
-// descriptor is an entry of an index.
+// A descriptor is an entry of an index.
 // Source: https://github.com/opencontainers/image-spec/blob/main/descriptor.md
 type descriptor struct {
 	MediaType    string            `json:"mediaType"`
