@@ -306,7 +306,7 @@ func TestSharedKnowsBranchesAndDomains(t *testing.T) {
 	shared, err = LoadShared(dir)
 	require.NoError(t, err)
 	require.EqualError(t, shared.CheckEnvironments(), `Pulumi.shared.yaml: github.environments[1]: there is no environment "staging"; `+
-		"create it with `deployer env new staging`, or remove it from the list")
+		"create it with `deployer env new staging --from ENV`, or remove it from the list")
 	require.Equal(t, "api.hyperchonk.com", shared.ProductionDomain())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, FileName("staging")), nil, 0o600))
 	shared, err = LoadShared(dir)

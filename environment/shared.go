@@ -82,7 +82,7 @@ func (s *Shared) CheckEnvironments() error {
 	for i, name := range s.GitHub.Environments {
 		if _, ok := s.GitHub.Delivered(name); !ok {
 			l.add(fmt.Sprintf("github.environments[%d]", i),
-				"create it with `deployer env new "+StackOf(name)+"`, or remove it from the list",
+				"create it with `deployer env new "+StackOf(name)+" --from ENV`, or remove it from the list",
 				"there is no environment %q", name)
 		}
 	}
