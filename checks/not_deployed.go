@@ -19,7 +19,7 @@ func (r Report) NotDeployed() bool {
 	return len(r.Services) == 1 && r.Services[0].Reason == ReasonNotDeployed
 }
 
-// prerequisites are the components that exist before an environment's first deployment and after its last.
+// prerequisites lists the components that exist before an environment's first deployment and after its last.
 var prerequisites = []string{"hosted_zone", "delegation", "secrets", "image_repository"}
 
 // notDeployed returns the finding that replaces all others where the environment is not deployed: neither its network nor its cluster, its

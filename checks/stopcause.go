@@ -94,7 +94,7 @@ func Ended(task ecstypes.Task) bool {
 	return status == "STOPPED" || status == "DEPROVISIONING"
 }
 
-// exitUnfetched is entrypoint's exit code where it could not fetch the secrets, whatever the image.
+// exitUnfetched stands for entrypoint's exit code where it could not fetch the secrets, whatever the image.
 const exitUnfetched = 75
 
 // exitMeanings maps the exit codes of containers to their usual meanings.

@@ -572,7 +572,7 @@ const missingKeyPhrase = "did not contain json key"
 // keyPattern matches the name of the key.
 var keyPattern = regexp.MustCompile(`(?i)` + missingKeyPhrase + ` ["']?([A-Za-z0-9_.-]+)`)
 
-// minTruncated is how many characters of a phrase must be left where a text ends within it.
+// minTruncated sets the least number of characters of a phrase that must be left where a text ends within it.
 const minTruncated = 10
 
 // matchStop returns the first rule that matches one of the texts. A text that ends within a phrase is considered where no rule

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// blanks are letters, marks and symbols that look like space, or replace a character that was lost.
+// blanks matches letters, marks and symbols that look like space, or replace a character that was lost.
 // Source: https://www.unicode.org/reports/tr36/ and https://www.unicode.org/charts/
 const blanks = "\u034F\u115F\u1160\u17B4\u17B5\u2800\u3164\uFFA0\uFFFC\uFFFD"
 

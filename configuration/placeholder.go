@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// placeholderNouns are the words that templates have after your-.
+// placeholderNouns lists the words that templates have after your-.
 const placeholderNouns = `(?:dsn|key|url|token|secret|password|project|value|domain|host|here)`
 
-// credentialNouns are the words with which the names of credentials end: API_KEY, project-id.
+// credentialNouns lists the words with which the names of credentials end: API_KEY, project-id.
 const credentialNouns = `(?:key|token|secret|dsn|password|(?:project|account|client|app|tenant|user)[-_ ]?id)`
 
 // Begin and end of a part of a URL, or of the whole value.
@@ -51,7 +51,7 @@ var unfilledPattern = regexp.MustCompile(strings.Join([]string{
 	`(?i)://examplePublicKey(?:[:@]|$)`, `(?i)@o0\.ingest\.`,
 }, "|"))
 
-// reference is a variable of a shell.
+// reference matches a variable of a shell.
 const reference = `\$\{[A-Za-z_][A-Za-z0-9_.-]*(?::?[-?+=][^}]*)?\}`
 
 // ambiguousPattern matches what can be a placeholder or, in values without space, a template that the application fills in, a password, or

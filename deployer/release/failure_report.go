@@ -224,8 +224,5 @@ func (r *ecsRollout) lastLogLines(ctx context.Context, role environment.Role, ta
 	return lines
 }
 
-// shortTaskID returns the digits of a task's ID that messages and lists of tasks show; commands take them for the whole ID.
-func shortTaskID(task *types.Task) string {
-	id := ecstasks.ID(*task)
-	return id[:min(len(id), 8)]
-}
+// shortTaskID returns the short ID of a task.
+func shortTaskID(task *types.Task) string { return ecstasks.ShortID(ecstasks.ID(*task)) }

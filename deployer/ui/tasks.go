@@ -8,6 +8,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -40,7 +41,7 @@ func (d *document) tasks(shown TaskList) {
 	for _, task := range shown.Tasks {
 		_, revision, _ := strings.Cut(task.Revision, ":")
 		t.addRow([]any{
-			shortTask(task.ID), task.Service, revision, task.Image.Tag, shortDigits(task.Image.Digest),
+			ecstasks.ShortID(task.ID), task.Service, revision, task.Image.Tag, shortDigits(task.Image.Digest),
 			Age(shown.Timestamp.Sub(task.Created)), d.style.taskState(task),
 		})
 		t.addNote(stopText(task, shown.Timestamp))
@@ -85,9 +86,6 @@ func (s Style) taskState(task release.Task) string {
 	}
 	return s.red(fmt.Sprintf("exit %d", *task.ExitCode))
 }
-
-// shortTask returns the first characters of a task's ID, as logs shows them: exec --task accepts them.
-func shortTask(id string) string { return id[:min(len(id), 8)] }
 
 // shortDigits returns the first 12 digits of a digest.
 func shortDigits(digest string) string {

@@ -25,6 +25,9 @@ type Client interface {
 // ID returns the ID of a task, the last part of its ARN.
 func ID(task types.Task) string { return awsx.NameFromARN(aws.ToString(task.TaskArn)) }
 
+// ShortID returns the digits of a task's ID that messages and lists of tasks show; commands take them for the whole ID.
+func ShortID(id string) string { return id[:min(len(id), 8)] }
+
 // Find lists the tasks that query selects, by service, family or desired status, and describes each. A task that was gone
 // between the two calls is left out.
 func Find(ctx context.Context, client Client, query *ecs.ListTasksInput) ([]types.Task, error) {
