@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -166,9 +166,9 @@ func rolledBackTo(s ecstypes.Service, rollout ecstypes.Deployment) (time.Time, b
 
 // Events of deployments; the first group of failedDeployment is the ID of the deployment.
 var (
-	failedDeployment = regexp.MustCompile(`\(deployment (\S+)\) deployment failed`)
-	rollingBack      = regexp.MustCompile(`rolling back to`)
-	reachedState     = regexp.MustCompile(`has reached a steady state|deployment completed`)
+	failedDeployment = lazyregexp.New(`\(deployment (\S+)\) deployment failed`)
+	rollingBack      = lazyregexp.New(`rolling back to`)
+	reachedState     = lazyregexp.New(`has reached a steady state|deployment completed`)
 )
 
 // deploymentFailure holds what a service's events have of the deployment that failed last.

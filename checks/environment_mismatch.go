@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // checkReference evaluates a task definition's reference to a secret. The state is Set for the current value of a key of the
@@ -100,7 +100,7 @@ func foreignReferences(c *ecstypes.ContainerDefinition, env *environment.Environ
 // databaseHost matches host names of RDS anywhere in a text: in a URL, where libpq allows several places, in a list of hosts,
 // or alone.
 // Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
-var databaseHost = regexp.MustCompile(`(?i)[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)+\.rds\.amazonaws\.com`)
+var databaseHost = lazyregexp.New(`(?i)[a-z0-9][a-z0-9-]*(?:\.[a-z0-9-]+)+\.rds\.amazonaws\.com`)
 
 // foreignDatabase reports whether a value refers to a database of another environment, or to another RDS resource with its
 // name, such as a proxy.

@@ -2,12 +2,12 @@ package checks
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
@@ -41,7 +41,7 @@ func evaluateHTTP(listeners []elbtypes.Listener, env *environment.Environment) F
 
 // modernPolicy matches the security policies that offer TLS 1.3 and nothing before 1.2.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html
-var modernPolicy = regexp.MustCompile(`^ELBSecurityPolicy-TLS13-1-[23]-(?:.+-)?20[0-9]{2}-[0-9]{2}$`)
+var modernPolicy = lazyregexp.New(`^ELBSecurityPolicy-TLS13-1-[23]-(?:.+-)?20[0-9]{2}-[0-9]{2}$`)
 
 func evaluateHTTPS(listeners []elbtypes.Listener, env *environment.Environment) Finding {
 	f := newFinding("listeners", listenerID(env, 443))

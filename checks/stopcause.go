@@ -3,7 +3,6 @@ package checks
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
@@ -224,7 +224,7 @@ func newestFirst(events []ecstypes.ServiceEvent) []ecstypes.ServiceEvent {
 }
 
 // startedTasks matches the event of a service that has started tasks.
-var startedTasks = regexp.MustCompile(`has started \d+ tasks`)
+var startedTasks = lazyregexp.New(`has started \d+ tasks`)
 
 // launchCause returns the cause that an event names.
 func launchCause(event string) Stop {

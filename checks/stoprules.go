@@ -2,12 +2,12 @@ package checks
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // A stopRule recognises one cause in the texts with which ECS explains why a task stopped or was not started.
@@ -570,7 +570,7 @@ var (
 const missingKeyPhrase = "did not contain json key"
 
 // keyPattern matches the name of the key.
-var keyPattern = regexp.MustCompile(`(?i)` + missingKeyPhrase + ` ["']?([A-Za-z0-9_.-]+)`)
+var keyPattern = lazyregexp.New(`(?i)` + missingKeyPhrase + ` ["']?([A-Za-z0-9_.-]+)`)
 
 // minTruncated sets the least number of characters of a phrase that must be left where a text ends within it.
 const minTruncated = 10

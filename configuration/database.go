@@ -6,9 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // Database has the parts of a DATABASE_URL.
@@ -24,7 +25,7 @@ type Database struct {
 }
 
 // hostName matches a DNS name, which needs no escaping in a URL.
-var hostName = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
+var hostName = lazyregexp.New(`^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
 
 func isHost(text string) bool {
 	address, err := netip.ParseAddr(text)

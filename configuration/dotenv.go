@@ -3,9 +3,10 @@ package configuration
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // ParseDotenv reads a .env file: a line KEY=value for each variable, with or without `export` before it and space around
@@ -102,7 +103,7 @@ func (d *dotenvReader) follow(line int, value string, certain bool) {
 }
 
 // base64End matches the end of a value, as far as it can be Base64, of either alphabet: base64:aHVudGVy.
-var base64End = regexp.MustCompile(`[A-Za-z0-9+/_-]+$`)
+var base64End = lazyregexp.New(`[A-Za-z0-9+/_-]+$`)
 
 // isContinuation reports whether an assignment is more likely the end of a Base64 value that was broken over several
 // lines: nothing but = follows the first =, or nothing at all, and the statement above can have its beginning: together both have

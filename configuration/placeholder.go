@@ -2,9 +2,10 @@ package configuration
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // placeholderNouns lists the words that templates have after your-.
@@ -19,7 +20,7 @@ const partBegin, partEnd = `(?:^|[/:@=.,?&-])`, `(?:[/:@.,?&#-]|$)`
 // placeholderPattern matches placeholders: as the whole value, in angle brackets within a URL, or as whole words, so
 // that it does not match exchange-me or replacement. After a hyphen or in a path, your- needs one of the nouns, and in
 // a path it must begin a segment: grow-your-business, /your-account and /reset-your-password are names.
-var placeholderPattern = regexp.MustCompile(`(?i)` + strings.Join([]string{
+var placeholderPattern = lazyregexp.New(`(?i)` + strings.Join([]string{
 	`^(?:<+[^<>]*>+|todo|tbd|fixme|x{3,}|\.{3}|…|placeholder|null|undefined|your (?:[a-z]+ )*` + placeholderNouns + `)$`,
 	`^[a-z][a-z0-9+.:-]*://\S*` + partBegin + `<+[^<>&=]+>`, `^[a-z][a-z0-9+.:-]*://<[^<>&=]+>`,
 	`(?:^|[^a-z0-9])(?:change[-_ ]?me[0-9]*|replace[-_ ]?(?:me|with))(?:[^a-z0-9]|$)`,
@@ -33,7 +34,7 @@ var placeholderPattern = regexp.MustCompile(`(?i)` + strings.Join([]string{
 
 // unfilledPattern matches what template engines and tools that redact leave, in values without space. A text can contain the same
 // on purpose, such as a message with {{name}}.
-var unfilledPattern = regexp.MustCompile(strings.Join([]string{
+var unfilledPattern = lazyregexp.New(strings.Join([]string{
 	// Shells, GitHub's expressions, Kubernetes, Azure's token replacement.
 	partBegin + reference, partBegin + `\$\{\{[^}]*\}\}`, `^\$\([A-Za-z_][A-Za-z0-9_.-]*\)$`,
 	`(?:^|[/:@=])\$(?:[A-Z0-9]+_)+(?:KEY|TOKEN|SECRET|DSN|PASSWORD|URL|HOST|ID)(?:[/@?&]|$)`,
@@ -56,7 +57,7 @@ const reference = `\$\{[A-Za-z_][A-Za-z0-9_.-]*(?::?[-?+=][^}]*)?\}`
 
 // ambiguousPattern matches what can be a placeholder or, in values without space, a template that the application fills in, a password, or
 // the name of a file.
-var ambiguousPattern = regexp.MustCompile(strings.Join([]string{
+var ambiguousPattern = lazyregexp.New(strings.Join([]string{
 	reference, `\{\{[^{}]+\}\}`, `^\$[A-Z_][A-Z0-9_]*$`, `^%[A-Za-z_][A-Za-z0-9_-]{2,}%$`, `\*{3,}`, `^[a-z][a-z0-9+.:-]*://\S*<[^<>&=]+>`,
 	// A single pair of braces, or a colon as in routes, with several words.
 	`\{(?i:[a-z]+[-_ ])+(?i:` + placeholderNouns + `|id)\}`, `\{[a-z]+(?:[A-Z][a-z]*)*(?:Key|Token|Secret|Dsn|DSN|Password|Id|ID)\}`,
@@ -68,13 +69,13 @@ var ambiguousPattern = regexp.MustCompile(strings.Join([]string{
 // bracketed matches a name in brackets where it is all of a URL's segment, user or password, as in The Graph's
 // /api/[api-key]/subgraphs and Supabase's :[YOUR-PASSWORD]@, but neither in an IPv6 address nor in filter[name]=.
 // Source: https://thegraph.com/docs/en/subgraphs/querying/introduction/
-var bracketed = regexp.MustCompile(`(?:^|[/:@=,.&?-])\[([A-Za-z][A-Za-z0-9]*(?:[-_ .][A-Za-z0-9]+)*)\](?:[/:@,.&?#-]|$)`)
+var bracketed = lazyregexp.New(`(?:^|[/:@=,.&?-])\[([A-Za-z][A-Za-z0-9]*(?:[-_ .][A-Za-z0-9]+)*)\](?:[/:@,.&?#-]|$)`)
 
 // bracketedPlaceholder matches the names in brackets that are nothing but placeholders.
-var bracketedPlaceholder = regexp.MustCompile(`(?i)^(?:(?:[a-z0-9]+[-_ ]?)*` + credentialNouns + `|object object|redacted|filtered|removed|hidden|masked)$`)
+var bracketedPlaceholder = lazyregexp.New(`(?i)^(?:(?:[a-z0-9]+[-_ ]?)*` + credentialNouns + `|object object|redacted|filtered|removed|hidden|masked)$`)
 
 // word matches what distinguishes a name from a class of characters such as [a-z].
-var word = regexp.MustCompile(`[A-Za-z]{3}`)
+var word = lazyregexp.New(`[A-Za-z]{3}`)
 
 // IsPlaceholder reports whether a value is a placeholder that was never replaced, or has been redacted, and nothing else. A JSON object or
 // list is none, whatever it contains.

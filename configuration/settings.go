@@ -5,11 +5,11 @@ import (
 	"io"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
@@ -40,7 +40,7 @@ func (s Settings) Format(f fmt.State, _ rune) {
 
 // variableName matches what a shell and the application accept as the name of a variable.
 // Source: https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/V1_chap08.html
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // IsName reports whether a text can be the name of a variable: letters, digits and _, not beginning with a digit.
 func IsName(text string) bool { return variableName.MatchString(text) }
@@ -145,13 +145,13 @@ const Mask = "********"
 
 // publicVariables returns the names of variables that determine how and where an application runs, but grant no access, each with
 // the form that its values have.
-func publicVariables() map[string]*regexp.Regexp {
-	region, word := regexp.MustCompile(`^[a-z]{2}(?:-[a-z]+)+-[0-9]$`), regexp.MustCompile(`^[A-Za-z]{1,12}$`)
-	return map[string]*regexp.Regexp{
+func publicVariables() map[string]*lazyregexp.Regexp {
+	region, word := lazyregexp.New(`^[a-z]{2}(?:-[a-z]+)+-[0-9]$`), lazyregexp.New(`^[A-Za-z]{1,12}$`)
+	return map[string]*lazyregexp.Regexp{
 		"AWS_DEFAULT_REGION": region, "AWS_REGION": region, "ENVIRONMENT": word, "LOG_FORMAT": word, "LOG_LEVEL": word, "NODE_ENV": word,
-		"HOST": regexp.MustCompile(`^(?:localhost|[0-9.]+|[0-9a-f:]+)$`), "PORT": regexp.MustCompile(`^[0-9]{1,5}$`),
-		"LANG": regexp.MustCompile(`^(?:C|POSIX|[a-z]{2,3}_[A-Z]{2})(?:\.[Uu][Tt][Ff]-?8)?$`),
-		"TZ":   regexp.MustCompile(`^(?:UTC|[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+)$`),
+		"HOST": lazyregexp.New(`^(?:localhost|[0-9.]+|[0-9a-f:]+)$`), "PORT": lazyregexp.New(`^[0-9]{1,5}$`),
+		"LANG": lazyregexp.New(`^(?:C|POSIX|[a-z]{2,3}_[A-Z]{2})(?:\.[Uu][Tt][Ff]-?8)?$`),
+		"TZ":   lazyregexp.New(`^(?:UTC|[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+)$`),
 	}
 }
 

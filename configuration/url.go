@@ -3,18 +3,19 @@ package configuration
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // urlVariable matches the names of variables whose values are URLs.
-var urlVariable = regexp.MustCompile(`(?:^|_)(?:URL|URI|DSN)$`)
+var urlVariable = lazyregexp.New(`(?:^|_)(?:URL|URI|DSN)$`)
 
 // urlScheme matches the beginning of a URL with a host.
-var urlScheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*)://`)
+var urlScheme = lazyregexp.New(`^([A-Za-z][A-Za-z0-9+.-]*)://`)
 
 // parts are the parts of a URL with a host, as they are written. net/url rejects what browsers' parsers and libpq accept, such as ^ or
 // a second host.
@@ -111,7 +112,7 @@ func dsnFault(value string) string {
 }
 
 // parameter matches the beginning of parameters.
-var parameter = regexp.MustCompile(`^[A-Za-z_]+=`)
+var parameter = lazyregexp.New(`^[A-Za-z_]+=`)
 
 // badEscape reports whether a % is not followed by two hexadecimal digits.
 func badEscape(text string) bool {
@@ -167,7 +168,7 @@ func (p parts) portRemedy() string {
 }
 
 // hostParameter matches a host among the parameters of a database's URL: a socket's directory, or a name.
-var hostParameter = regexp.MustCompile(`(?:^|[?&])(?:host|hostaddr)=[^&]`)
+var hostParameter = lazyregexp.New(`(?:^|[?&])(?:host|hostaddr)=[^&]`)
 
 // cutPort separates a host from its port, which follows the last colon outside of an IPv6 address.
 func cutPort(host string) (name, port string, found bool) {

@@ -2,9 +2,9 @@ package environment
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
@@ -31,7 +31,7 @@ func (e *Environment) regionWarning() *Warning {
 
 // knownClasses matches the current instance classes of RDS for PostgreSQL, by family and size.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.Types.html
-var knownClasses = regexp.MustCompile(`^db\.(t(3|4g)\.(micro|small|medium|large|2?xlarge)|` +
+var knownClasses = lazyregexp.New(`^db\.(t(3|4g)\.(micro|small|medium|large|2?xlarge)|` +
 	`([mr][5-8](g|gd|i|id|idn|in|d|b|n)?|c6gd|x1e?|x2(g|iezn|idn|iedn)|z1d)\.(medium|large|([1-9][0-9]?)?xlarge|metal))$`)
 
 // KnownInstanceClass reports whether RDS has an instance class, as far as the families are known here.

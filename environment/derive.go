@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
@@ -239,7 +240,7 @@ func isEncrypted(value ast.Node) bool {
 // renameComment replaces the old environment's name in a comment above the block.
 func renameComment(comment string, model *Environment, name string) string {
 	for _, old := range []string{model.Name, model.Stack} {
-		whole := regexp.MustCompile(`(?i)\b` + regexp.QuoteMeta(old) + `\b`)
+		whole := lazyregexp.New(`(?i)\b` + regexp.QuoteMeta(old) + `\b`)
 		comment = whole.ReplaceAllStringFunc(comment, func(found string) string {
 			if strings.ToUpper(found[:1]) == found[:1] {
 				return strings.ToUpper(name[:1]) + name[1:]

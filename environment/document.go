@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -13,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/problem"
 	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
@@ -197,7 +197,7 @@ func (d *document) has(path string) bool {
 }
 
 // urlPattern matches URLs, of which an excerpt shows no more than the scheme: a webhook's is a secret where it should not be in the file.
-var urlPattern = regexp.MustCompile(`(https?://)[^\s,"'\]}]+`)
+var urlPattern = lazyregexp.New(`(https?://)[^\s,"'\]}]+`)
 
 // locate sets the line and the excerpt of a problem: those of its key, or of the nearest key above it.
 func (d *document) locate(p *problem.Problem) {

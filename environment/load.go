@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/problem"
 	"github.com/balancer/v3-backend-infra/internal/suggest"
@@ -22,7 +22,7 @@ const (
 )
 
 // stackFile matches the names of stack files. A stack's name has no character that leads out of the directory.
-var stackFile = regexp.MustCompile(`^Pulumi\.([A-Za-z0-9_-]+)\.yaml$`)
+var stackFile = lazyregexp.New(`^Pulumi\.([A-Za-z0-9_-]+)\.yaml$`)
 
 // aliases maps other names of the stacks.
 var aliases = map[string]string{"development": "dev", "prod": "production"}

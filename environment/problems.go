@@ -2,7 +2,7 @@ package environment
 
 import (
 	"fmt"
-	"regexp"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +19,7 @@ func (l *problemList) add(path, remedy, format string, args ...any) {
 	*l = append(*l, problem.Problem{Path: path, Message: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
-func (l *problemList) match(path, value string, pattern *regexp.Regexp, remedy string) {
+func (l *problemList) match(path, value string, pattern *lazyregexp.Regexp, remedy string) {
 	switch {
 	case value == "":
 		l.add(path, remedy, "it is missing")

@@ -2,9 +2,9 @@ package environment
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/problem"
 )
 
@@ -123,7 +123,7 @@ func (g GitHub) RepositoryNames() []string {
 }
 
 // repositoryID matches an ID in a repository of GitHub.Repositories.
-var repositoryID = regexp.MustCompile(`@[0-9]+`)
+var repositoryID = lazyregexp.New(`@[0-9]+`)
 
 func sharedDefaults() Shared { return Shared{Repository: Repository{KeepImages: 50, UntaggedDays: 7}} }
 

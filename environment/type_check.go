@@ -3,7 +3,6 @@ package environment
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/suggest"
 )
 
@@ -26,7 +26,7 @@ type typeChecker struct {
 }
 
 // wholeNumber matches what has one reading only: no octal, no exponent, no separators.
-var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+var wholeNumber = lazyregexp.New(`^-?(0|[1-9][0-9]*)$`)
 
 // check checks the value of a path, whose key is in line, and removes from it what cannot be decoded. It returns whether the rest can be.
 func (s *typeChecker) check(path string, line int, node ast.Node, t reflect.Type) (decodable bool) {

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"net/mail"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // Limits and remedies that several rules share.
@@ -23,19 +24,19 @@ const (
 
 var (
 	// namePattern has no two hyphens in a row, which RDS rejects.
-	namePattern       = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
-	accountPattern    = regexp.MustCompile(`^[0-9]{12}$`)
-	regionPattern     = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
-	domainPattern     = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$`)
-	repositoryPattern = regexp.MustCompile(`^[a-z0-9]+([._/-][a-z0-9]+)*$`)
-	variablePattern   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	githubPattern     = regexp.MustCompile(`^([A-Za-z0-9-]+/[A-Za-z0-9._-]+|[A-Za-z0-9-]+@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)$`)
-	classPattern      = regexp.MustCompile(`^db\.[a-z0-9]+\.[a-z0-9]+$`)
-	enginePattern     = regexp.MustCompile(`^1[4-9]$`)
-	minorPattern      = regexp.MustCompile(`^(1[4-9])\.[0-9]+$`)
+	namePattern       = lazyregexp.New(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	accountPattern    = lazyregexp.New(`^[0-9]{12}$`)
+	regionPattern     = lazyregexp.New(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	domainPattern     = lazyregexp.New(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}$`)
+	repositoryPattern = lazyregexp.New(`^[a-z0-9]+([._/-][a-z0-9]+)*$`)
+	variablePattern   = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	githubPattern     = lazyregexp.New(`^([A-Za-z0-9-]+/[A-Za-z0-9._-]+|[A-Za-z0-9-]+@[0-9]+/[A-Za-z0-9._-]+@[0-9]+)$`)
+	classPattern      = lazyregexp.New(`^db\.[a-z0-9]+\.[a-z0-9]+$`)
+	enginePattern     = lazyregexp.New(`^1[4-9]$`)
+	minorPattern      = lazyregexp.New(`^(1[4-9])\.[0-9]+$`)
 	// branchPattern excludes what Git rejects, and $, which begins a variable in a policy of IAM.
-	branchPattern   = regexp.MustCompile(`^[^\s$*?~^:\\\[]+$`)
-	postgresPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	branchPattern   = lazyregexp.New(`^[^\s$*?~^:\\\[]+$`)
+	postgresPattern = lazyregexp.New(`^[a-z][a-z0-9_]{0,62}$`)
 )
 
 // logRetentions lists the days that CloudWatch Logs accepts.
@@ -106,7 +107,7 @@ func fileNameRemedy(stack string) string {
 // otherPartition matches the regions outside the partition aws. Their ARNs begin otherwise, and the program's all begin
 // with arn:aws.
 // Source: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
-var otherPartition = regexp.MustCompile(`^(cn|us-gov|us-isob?|us-isof|eu-isoe|eusc-[a-z]+)-`)
+var otherPartition = lazyregexp.New(`^(cn|us-gov|us-isob?|us-isof|eu-isoe|eusc-[a-z]+)-`)
 
 func (l *problemList) region(region string) {
 	const remedy = "give a region such as us-east-1"

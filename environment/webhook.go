@@ -2,9 +2,10 @@ package environment
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // secretHosts lists the hosts of services whose webhook URLs are credentials: the URL alone suffices to post. A name includes its subdomains.
@@ -19,7 +20,7 @@ var secretHosts = []string{
 var chatHosts = []string{"hooks.slack.com", "webhook.office.com"}
 
 // tokenPattern matches a part of a path that is long and random enough to be a key: a UUID, or 20 letters and digits, both of them present.
-var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{20,}$`)
+var tokenPattern = lazyregexp.New(`^[A-Za-z0-9_-]{20,}$`)
 
 const (
 	webhookRemedy = "give the https URL of an endpoint that confirms subscriptions of SNS itself, without a key in it"

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // The words for a status or a database in a health response. A word in neither list is no verdict about a database: "postgresql" is its
@@ -40,7 +41,7 @@ var (
 )
 
 // databaseName matches the names that libraries and people give the database, in words with hyphens between them, and what follows.
-var databaseName = regexp.MustCompile(`^(?:is-|has-)?(?:data-?base|db|data-?source|postgres|postgre-?sql|pg|rds|sql|prisma|type-?orm|sequelize|knex|` +
+var databaseName = lazyregexp.New(`^(?:is-|has-)?(?:data-?base|db|data-?source|postgres|postgre-?sql|pg|rds|sql|prisma|type-?orm|sequelize|knex|` +
 	`mikro-?orm)[0-9]*(?:-(.+))?$`)
 
 // parseBody returns what a response in JSON has of the status and the database, or nil if it is no JSON object. It reads the forms of the
@@ -196,8 +197,8 @@ func isHealthy(status string) bool {
 
 // capital matches where a word begins in a name such as isDatabaseConnected or DBStatus; separator what is between the words of others.
 var (
-	capital   = regexp.MustCompile(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])`)
-	separator = regexp.MustCompile(`[^a-z0-9]+`)
+	capital   = lazyregexp.New(`([a-z0-9])([A-Z])|([A-Z])([A-Z][a-z])`)
+	separator = lazyregexp.New(`[^a-z0-9]+`)
 )
 
 // hyphenated returns a name in small letters, with hyphens between its words.

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/text"
 	"github.com/balancer/v3-backend-infra/probe"
 )
@@ -82,7 +82,7 @@ func scanFlagsInForce(args []string) flagsInForce {
 }
 
 // printedCommand matches a command of the deployer in a text: quoted, or at the start of a line, up to the end of the quotation or the line.
-var printedCommand = regexp.MustCompile("(?m)(`)(deployer [a-z][^`\n]*)|(^[ \t]*)(deployer [a-z][^\n]*)")
+var printedCommand = lazyregexp.New("(?m)(`)(deployer [a-z][^`\n]*)|(^[ \t]*)(deployer [a-z][^\n]*)")
 
 // addTo returns a text whose commands of the deployer have the flags that they lack.
 func (f *flagsInForce) addTo(printed string) string {
@@ -102,7 +102,7 @@ var (
 )
 
 // givenEnv matches --env with its value.
-var givenEnv = regexp.MustCompile(`\s(?:--env|-e)[ =]\S+`)
+var givenEnv = lazyregexp.New(`\s(?:--env|-e)[ =]\S+`)
 
 // complete adds flags to a command: behind --env, or behind the words that name the command. What is no command of the deployer stays as
 // it is, and so does a request for help.

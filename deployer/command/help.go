@@ -3,12 +3,12 @@ package command
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -174,7 +174,7 @@ func (p *helpPage) rows(heading string, rows [][2]string) {
 }
 
 // placeholder matches the name of a flag's value in its usage.
-var placeholder = regexp.MustCompile("`([^`]*)`")
+var placeholder = lazyregexp.New("`([^`]*)`")
 
 // optionRows returns the names and meanings of flags.
 func optionRows(flags []cli.Flag) [][2]string {

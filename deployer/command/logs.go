@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/logs"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 func logsVerb() verb {
@@ -139,7 +139,7 @@ func (o logsOptions) query(env *environment.Environment, now time.Time) (logs.Qu
 	}, nil
 }
 
-var daysAgo = regexp.MustCompile(`^([0-9]{1,4})d$`)
+var daysAgo = lazyregexp.New(`^([0-9]{1,4})d$`)
 
 // parseTime parses a time: how long before now, or a time of RFC 3339; one without a zone is UTC.
 func parseTime(flag, text string, now time.Time) (time.Time, error) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/suggest"
 	"github.com/balancer/v3-backend-infra/internal/text"
@@ -135,10 +135,10 @@ var otherFlags = map[string]string{
 // The errors of the flag library, which have no types.
 // Source: https://cs.opensource.google/go/go/+/master:src/flag/flag.go and https://github.com/urfave/cli/blob/v2-maint/flag_duration.go
 var (
-	notDefined   = regexp.MustCompile(`^flag provided but not defined: -(.*)$`)
-	needsValue   = regexp.MustCompile(`^flag needs an argument: -(.*)$`)
-	invalidValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-([^:]+): `)
-	invalidEnv   = regexp.MustCompile(`^could not parse (".*") as \S+ value from (environment variable ".*") for flag ([^:]+): `)
+	notDefined   = lazyregexp.New(`^flag provided but not defined: -(.*)$`)
+	needsValue   = lazyregexp.New(`^flag needs an argument: -(.*)$`)
+	invalidValue = lazyregexp.New(`^invalid (?:boolean )?value (".*") for (?:flag )?-([^:]+): `)
+	invalidEnv   = lazyregexp.New(`^could not parse (".*") as \S+ value from (environment variable ".*") for flag ([^:]+): `)
 )
 
 // flagError explains an error of the flag library about a command of a path and its flags.
@@ -184,7 +184,7 @@ func valueError(flags []cli.Flag, name, value, source string) error {
 }
 
 // wholeNumber matches a number without a unit.
-var wholeNumber = regexp.MustCompile(`^[0-9]+$`)
+var wholeNumber = lazyregexp.New(`^[0-9]+$`)
 
 // dashed returns a flag as it is written: -e, --env.
 func dashed(name string) string {

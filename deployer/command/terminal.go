@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -128,7 +128,7 @@ func wrapMessage(stream io.Writer, message string) string {
 const unbrokenSpace = "\ue000"
 
 // unbroken matches what stays on one line: what is in backticks, and a line that is a command.
-var unbroken = regexp.MustCompile("(?m)`[^`\n]*`|^[ \t]*deployer [a-z][^\n]*$")
+var unbroken = lazyregexp.New("(?m)`[^`\n]*`|^[ \t]*deployer [a-z][^\n]*$")
 
 func wrapWords(message string, width int) string {
 	kept := unbroken.ReplaceAllStringFunc(message, func(command string) string { return strings.ReplaceAll(command, " ", unbrokenSpace) })

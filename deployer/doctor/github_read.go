@@ -11,12 +11,12 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -62,7 +62,7 @@ func (g GitHub) command(ctx context.Context, args ...string) *exec.Cmd {
 
 // answered matches how gh ends the message of an error of the API.
 // Source: https://github.com/cli/cli/blob/trunk/pkg/cmd/api/api.go
-var answered = regexp.MustCompile(`^gh: (.*) \(HTTP (\d+)\)$|^gh: HTTP (\d+)$`)
+var answered = lazyregexp.New(`^gh: (.*) \(HTTP (\d+)\)$|^gh: HTTP (\d+)$`)
 
 // get reads a path of the API. The error is a *StatusError where GitHub refused the request.
 func (g GitHub) get(ctx context.Context, path string, into any) error {

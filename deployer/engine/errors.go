@@ -3,12 +3,12 @@ package engine
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -186,10 +186,10 @@ func (e *FailedError) Hint() string {
 
 var (
 	// existsAlready matches errors about creating what the account has, of AWS and of the provider.
-	existsAlready = regexp.MustCompile(`AlreadyExists|already exists|AlreadyOwnedByYou|ResourceExistsException|\.Duplicate\b|` +
+	existsAlready = lazyregexp.New(`AlreadyExists|already exists|AlreadyOwnedByYou|ResourceExistsException|\.Duplicate\b|` +
 		`\bDuplicate(?:Listener|LoadBalancerName|Record|TargetGroupName)|WAFDuplicateItem|was not idempotent`)
 	// noneOfTheProgram matches those about another account's bucket, and about the final snapshot of a deletion: nothing to import.
-	noneOfTheProgram = regexp.MustCompile(`bucket name is not available|DBSnapshotAlreadyExists`)
+	noneOfTheProgram = lazyregexp.New(`bucket name is not available|DBSnapshotAlreadyExists`)
 )
 
 // existingHint returns how to continue where resources exist in the account and not in the state; "" where none of those that failed does.

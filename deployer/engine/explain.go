@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,22 +12,23 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/cmdutil"
 
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
 // The engine's messages about why it did not start a run.
 var (
-	stackLocked       = regexp.MustCompile(`the stack is currently locked by|\[409\] Conflict: Another update is currently in progress`)
-	lockHolder        = regexp.MustCompile(`(?m)^\s+(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)$`)
-	stackNotFound     = regexp.MustCompile(`no stack named .* found`)
-	passphraseMissing = regexp.MustCompile(`passphrase must be set with`)
-	passphraseWrong   = regexp.MustCompile(`incorrect passphrase`)
+	stackLocked       = lazyregexp.New(`the stack is currently locked by|\[409\] Conflict: Another update is currently in progress`)
+	lockHolder        = lazyregexp.New(`(?m)^\s+(\S+): created by (.+)@(\S+) \(pid (\d+)\) at (\S+)$`)
+	stackNotFound     = lazyregexp.New(`no stack named .* found`)
+	passphraseMissing = lazyregexp.New(`passphrase must be set with`)
+	passphraseWrong   = lazyregexp.New(`incorrect passphrase`)
 	// stateUnusable matches truncated and inconsistent states, and those of another version.
-	stateUnusable = regexp.MustCompile(`failed to load checkpoint: (?:place \d+: )?(.*)|snapshot integrity failure; refusing to use it: (.*)|(this stack's deployment .*|the stack '.*' is (?:too old|newer than) .*)`)
+	stateUnusable = lazyregexp.New(`failed to load checkpoint: (?:place \d+: )?(.*)|snapshot integrity failure; refusing to use it: (.*)|(this stack's deployment .*|the stack '.*' is (?:too old|newer than) .*)`)
 	// stateOfOtherVersion matches complete states of a version that this engine does not read.
-	stateOfOtherVersion = regexp.MustCompile(`unsupported checkpoint version|deployment (?:version )?is too|is (?:too old|newer than)`)
+	stateOfOtherVersion = lazyregexp.New(`unsupported checkpoint version|deployment (?:version )?is too|is (?:too old|newer than)`)
 	// backendUnreachable matches errors of gocloud.dev's blobs, and of logins.
-	backendUnreachable = regexp.MustCompile(`blob \(key .*?\) \(code=\w+\): (.*)|(PULUMI_ACCESS_TOKEN must be set.*|could not open bucket.*|unable to open bucket.*|could not list bucket.*|problem logging in.*|unknown cloud URL.*)`)
+	backendUnreachable = lazyregexp.New(`blob \(key .*?\) \(code=\w+\): (.*)|(PULUMI_ACCESS_TOKEN must be set.*|could not open bucket.*|unable to open bucket.*|could not list bucket.*|problem logging in.*|unknown cloud URL.*)`)
 )
 
 func isError[T error](err error) bool {
@@ -80,7 +80,7 @@ func (h *Handle) startError(c *process) error {
 }
 
 // firstGroup returns the first group of a pattern that matched.
-func firstGroup(pattern *regexp.Regexp, text string) (string, bool) {
+func firstGroup(pattern *lazyregexp.Regexp, text string) (string, bool) {
 	match := pattern.FindStringSubmatch(text)
 	if match == nil {
 		return "", false
@@ -109,29 +109,29 @@ func (s Stack) redactedBackendURL() string {
 
 var (
 	// markup is the colour codes of the engine and of terminals.
-	markup = regexp.MustCompile(`<\{%[^%]*%\}>|\x1b\[[0-9;]*[A-Za-z]`)
+	markup = lazyregexp.New(`<\{%[^%]*%\}>|\x1b\[[0-9;]*[A-Za-z]`)
 	// sdkLog matches the lines of the SDK's logger, which the engine and its providers write among their own.
-	sdkLog = regexp.MustCompile(`(?m)^SDK \d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:DEBUG|WARN) .*(?:\n|$)`)
+	sdkLog = lazyregexp.New(`(?m)^SDK \d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:DEBUG|WARN) .*(?:\n|$)`)
 	// severityPrefix precedes the engine's own messages.
-	severityPrefix = regexp.MustCompile(`^(?:error|warning|info): `)
+	severityPrefix = lazyregexp.New(`^(?:error|warning|info): `)
 	// errorListHeader precedes the errors of Terraform's providers: "2 errors occurred:\n\t* one\n\t* two".
-	errorListHeader = regexp.MustCompile(`\d+ errors? occurred:\n(?:\s*\n)*\t\* `)
+	errorListHeader = lazyregexp.New(`\d+ errors? occurred:\n(?:\s*\n)*\t\* `)
 	// errorListItem precedes each further error of such a list.
-	errorListItem = regexp.MustCompile(`\n\t\* `)
+	errorListItem = lazyregexp.New(`\n\t\* `)
 	// providerNoise is what Pulumi's bridge to those providers adds to an error.
-	providerNoise = regexp.MustCompile(`^\s*sdk-v2/\S+: sdk\.helper_schema: |: provider=\w+@[\w.+-]+$`)
+	providerNoise = lazyregexp.New(`^\s*sdk-v2/\S+: sdk\.helper_schema: |: provider=\w+@[\w.+-]+$`)
 	// stepPrefix precedes the error of a provider where it is repeated, with the step that it ended.
-	stepPrefix = regexp.MustCompile(`(?m)^[a-z]+ing urn:pulumi:\S+: `)
+	stepPrefix = lazyregexp.New(`(?m)^[a-z]+ing urn:pulumi:\S+: `)
 	// unhandledPrefix precedes the error that a program returned.
-	unhandledPrefix = regexp.MustCompile(`^(?:an unhandled error occurred: |go inline source runtime error, |an unhandled panic occurred: |program failed: )+`)
+	unhandledPrefix = lazyregexp.New(`^(?:an unhandled error occurred: |go inline source runtime error, |an unhandled panic occurred: |program failed: )+`)
 	// stackTrace is the start of a stack trace.
-	stackTrace = regexp.MustCompile(`(?m)^(?:Stack Trace:|goroutine \d+ \[.*\]:|panic: |={20,})`)
+	stackTrace = lazyregexp.New(`(?m)^(?:Stack Trace:|goroutine \d+ \[.*\]:|panic: |={20,})`)
 	// genericMessages report a failure without its cause.
-	genericMessages = regexp.MustCompile(`^(?:update|preview|destroy|refresh) (?:failed|canceled)$|resource monitor shut down|^context canceled$`)
+	genericMessages = lazyregexp.New(`^(?:update|preview|destroy|refresh) (?:failed|canceled)$|resource monitor shut down|^context canceled$`)
 )
 
 // gateAddress matches the address of a GatedURL, as it is and escaped: it has a secret.
-var gateAddress = regexp.MustCompile(`(?i)http(?:://|%3A%2F%2F)127\.0\.0\.1(?::|%3A)\d+(?:/|%2F)[A-Z2-7]{26}`)
+var gateAddress = lazyregexp.New(`(?i)http(?:://|%3A%2F%2F)127\.0\.0\.1(?::|%3A)\d+(?:/|%2F)[A-Z2-7]{26}`)
 
 // withoutGate replaces the address of a GatedURL.
 func withoutGate(text string) string {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // isChange reports whether an operation changes something in the account, or removes something from the state.
@@ -65,8 +66,8 @@ func replaceStrings(value any, replace func(string) string) any {
 
 // The engine's messages about a run with targets.
 var (
-	missingDependency  = regexp.MustCompile(`^Resource '[^']+' depends on '([^']+)' which was`)
-	untargetedDeletion = regexp.MustCompile(`^Resource '[^']+' will be destroyed but was not specified`)
+	missingDependency  = lazyregexp.New(`^Resource '[^']+' depends on '([^']+)' which was`)
+	untargetedDeletion = lazyregexp.New(`^Resource '[^']+' will be destroyed but was not specified`)
 )
 
 // MissingTargets returns the URNs of resources that the targets need, that the stack does not have yet, and that are no

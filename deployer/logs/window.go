@@ -1,9 +1,10 @@
 package logs
 
 import (
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // maxIngestionDelay is how long after its time an event may reach CloudWatch and still be emitted by Follow: containers send in
@@ -45,7 +46,7 @@ func (w *window) advance(polledAt time.Time) {
 
 // plainTerm matches a word that CloudWatch accepts without quotes, with a ? or - before it.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-var plainTerm = regexp.MustCompile(`^[-?]?[A-Za-z0-9_]+$`)
+var plainTerm = lazyregexp.New(`^[-?]?[A-Za-z0-9_]+$`)
 
 // Pattern returns CloudWatch's filter pattern for what a user wrote. A pattern stays; of words, those that need quotes get them, so
 // that `GET /health` finds lines with both.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -56,11 +56,11 @@ const maxTagsShown = 5
 
 // tagPattern matches what a container registry accepts as a tag.
 // Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
-var tagPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+var tagPattern = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
 
 // digestPattern matches the digest of an image.
 // Source: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#sha-256
-var digestPattern = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+var digestPattern = lazyregexp.New(`^sha256:[0-9a-f]{64}$`)
 
 // ValidImage reports whether a registry could have an image of the name: a tag, a digest or its beginning, or TAG@DIGEST, whose digest is whole:
 // it is what was approved.

@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,11 +12,12 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // shortDigest matches the beginning of a digest, as `deployer images` prints it; without sha256: it may also be a tag.
-var shortDigest = regexp.MustCompile(`^(sha256:)?[0-9a-f]{7,64}$`)
+var shortDigest = lazyregexp.New(`^(sha256:)?[0-9a-f]{7,64}$`)
 
 // ImageName returns the tag, the digest or TAG@DIGEST of a whole reference, REPOSITORY:TAG@DIGEST, to an image of the environment's repository.
 // It returns every other name as it is, and an error for a reference to another repository.

@@ -1,10 +1,10 @@
 package release
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // applyingMigration begins the line with which Prisma starts to change the schema.
@@ -17,7 +17,7 @@ const partlyChanged = "the schema may be partly changed: correct the migration o
 // A migrationCause is an error that ends a migration before it has changed anything.
 type migrationCause struct {
 	// pattern matches its log lines, joined.
-	pattern *regexp.Regexp
+	pattern *lazyregexp.Regexp
 	// hint may refer to what the pattern captured ($1).
 	hint string
 }
@@ -30,55 +30,55 @@ type migrationCause struct {
 // Source: https://github.com/prisma/orm/issues/6282
 // Source: https://github.com/umami-software/umami/issues/2886
 var migrationCauses = []migrationCause{
-	{regexp.MustCompile(`(?i)remaining connection slots are reserved|too many (clients already|(database )?connections)|\bP2037\b`),
+	{lazyregexp.New(`(?i)remaining connection slots are reserved|too many (clients already|(database )?connections)|\bP2037\b`),
 		"the database has no free connection: close those that are not needed, or lower database.connections in the environment's " +
 			"file, then run the same command again (`deployer status --env ENV --only database` shows how many there are)"},
-	{regexp.MustCompile(`(?s)\bP1002\b.*advisory lock`), "another session holds Prisma's advisory lock: a migration that runs elsewhere, or one whose connection is " +
+	{lazyregexp.New(`(?s)\bP1002\b.*advisory lock`), "another session holds Prisma's advisory lock: a migration that runs elsewhere, or one whose connection is " +
 		"still open. Find it with `select * from pg_locks where locktype = 'advisory'`, then run the same command again"},
-	{regexp.MustCompile(`\bP100[128]\b`), "the database did not answer in time: check its status (`deployer status --env ENV --only database,security_groups`) and the " +
+	{lazyregexp.New(`\bP100[128]\b`), "the database did not answer in time: check its status (`deployer status --env ENV --only database,security_groups`) and the " +
 		"host in DATABASE_URL, then run the same command again"},
-	{regexp.MustCompile(`\bP1000\b`), "the database rejected user or password: DATABASE_URL in the configuration secret may be outdated " +
+	{lazyregexp.New(`\bP1000\b`), "the database rejected user or password: DATABASE_URL in the configuration secret may be outdated " +
 		"(`deployer vars --env ENV --category database`); without it, the password is the one that RDS manages"},
-	{regexp.MustCompile(`\bP10(03|10)\b`), "the database in DATABASE_URL does not exist, or its user may not use it: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
-	{regexp.MustCompile(`(?:Environment variable not found|Missing required environment variable): DATABASE_URL\b`),
+	{lazyregexp.New(`\bP10(03|10)\b`), "the database in DATABASE_URL does not exist, or its user may not use it: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
+	{lazyregexp.New(`(?:Environment variable not found|Missing required environment variable): DATABASE_URL\b`),
 		"the migration's container has no variable DATABASE_URL, which the entrypoint builds: let the image's ENTRYPOINT be the " +
 			"entrypoint and deployment.migrations.command not bypass it, or set the variable with " +
 			"`deployer secrets set DATABASE_URL --env ENV`"},
-	{regexp.MustCompile(`(?:Environment variable not found|Missing required environment variable): (\w+)`),
+	{lazyregexp.New(`(?:Environment variable not found|Missing required environment variable): (\w+)`),
 		"the migration's container has no variable $1, which the image's Prisma schema requires: list it in " +
 			"configuration.required of the environment's file and set it with `deployer secrets set $1 --env ENV`, or build the image " +
 			"with a schema that does not need it"},
-	{regexp.MustCompile(`\bP1013\b|URL must start with the protocol|must provide a nonempty URL`),
+	{lazyregexp.New(`\bP1013\b|URL must start with the protocol|must provide a nonempty URL`),
 		"the connection string is not valid: correct it with `deployer secrets set DATABASE_URL --env ENV`"},
-	{regexp.MustCompile(`\bP1012\b|datasource\.url property is required`),
+	{lazyregexp.New(`\bP1012\b|datasource\.url property is required`),
 		"the image's Prisma schema is not valid for its version of Prisma: correct what the log names (`prisma validate`), then " +
 			"build and deploy the image"},
-	{regexp.MustCompile(`\bP1011\b`), "the connection to the database could not be encrypted: correct sslmode and certificate in " +
+	{lazyregexp.New(`\bP1011\b`), "the connection to the database could not be encrypted: correct sslmode and certificate in " +
 		"DATABASE_URL (`deployer secrets set DATABASE_URL --env ENV`), or the certificates in the image"},
-	{regexp.MustCompile(`\bP1017\b`), "the database closed the connection: it was restarted, failed over, or is a connection " +
+	{lazyregexp.New(`\bP1017\b`), "the database closed the connection: it was restarted, failed over, or is a connection " +
 		"pooler that does not support migrations; check its status (`deployer status --env ENV --only database`), then run the same " +
 		"command again"},
-	{regexp.MustCompile(`\bP3008\b`), "the migration is already recorded as applied: `prisma migrate resolve` has nothing to do; " +
+	{lazyregexp.New(`\bP3008\b`), "the migration is already recorded as applied: `prisma migrate resolve` has nothing to do; " +
 		"correct deployment.migrations.command in the environment's file if it calls it"},
-	{regexp.MustCompile(`\bP3019\b`), "the image's migrations were created for another database than its schema names: correct " +
+	{lazyregexp.New(`\bP3019\b`), "the image's migrations were created for another database than its schema names: correct " +
 		"the provider in migration_lock.toml or the schema, then build and deploy the image"},
-	{regexp.MustCompile(`\bP3005\b`), "the schema is not empty and has no history of migrations: mark those that it has as applied (`prisma migrate resolve --applied NAME`), " +
+	{lazyregexp.New(`\bP3005\b`), "the schema is not empty and has no history of migrations: mark those that it has as applied (`prisma migrate resolve --applied NAME`), " +
 		"as for a database that was not created by migrations"},
-	{regexp.MustCompile(`\bP3015\b`), "the image lacks the file of a migration that is in its directory: build the image with the directory `prisma/migrations`, and deploy it"},
-	{regexp.MustCompile(`\bP3009\b`), "an earlier migration failed and blocks this one: correct what it left, mark it resolved (`prisma migrate resolve`), then run the same command again"},
-	{regexp.MustCompile(`permission denied for (table|relation|schema|database)|must be owner of`),
+	{lazyregexp.New(`\bP3015\b`), "the image lacks the file of a migration that is in its directory: build the image with the directory `prisma/migrations`, and deploy it"},
+	{lazyregexp.New(`\bP3009\b`), "an earlier migration failed and blocks this one: correct what it left, mark it resolved (`prisma migrate resolve`), then run the same command again"},
+	{lazyregexp.New(`permission denied for (table|relation|schema|database)|must be owner of`),
 		"the user in DATABASE_URL may not change the schema: grant it the rights that the log names, or set a DATABASE_URL of the " +
 			"owner (`deployer secrets set DATABASE_URL --env ENV`)"},
-	{regexp.MustCompile(`Can't write to \S+@prisma/engines`),
+	{lazyregexp.New(`Can't write to \S+@prisma/engines`),
 		"the image has no schema engine of Prisma, and its user may not download one: copy `node_modules/@prisma/engines` from the " +
 			"build stage, then build and deploy the image"},
 	// Prisma warns of it also where it continues.
-	{regexp.MustCompile(`(?i)Could not parse schema engine response|loading shared library libssl|failed to detect the libssl`),
+	{lazyregexp.New(`(?i)Could not parse schema engine response|loading shared library libssl|failed to detect the libssl`),
 		"the image has no OpenSSL library that Prisma can use: install openssl in the image, then build and deploy it"},
 }
 
 // failedMigration matches the error of a migration that began and failed.
-var failedMigration = regexp.MustCompile(`\bP3018\b`)
+var failedMigration = lazyregexp.New(`\bP3018\b`)
 
 // migrationExits maps exit codes with which a migration ends before it changes anything, to what to do. docs/configuration.md describes when
 // the entrypoint exits with 75 and 78.

@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -150,7 +150,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 }
 
 // wayToWait matches the part of a hint that proposes to wait with a flag.
-var wayToWait = regexp.MustCompile(`(^|[,;] )[^,;]*--wait[^,;]*(, which [^,;]*)?`)
+var wayToWait = lazyregexp.New(`(^|[,;] )[^,;]*--wait[^,;]*(, which [^,;]*)?`)
 
 // waitingFor returns a problem that is waited for, with what else its hint proposes.
 func waitingFor(p Problem) string {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
@@ -98,7 +98,7 @@ func (d Deps) databaseAt(ctx context.Context, records []history.Deployment, id s
 }
 
 // deploymentID matches a deployment's ID, which no image tag looks like by accident.
-var deploymentID = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{4}$`)
+var deploymentID = lazyregexp.New(`^\d{8}-\d{6}-[0-9a-f]{4}$`)
 
 func (r rollbackResolver) resolve(ctx context.Context, named string) (*Image, error) {
 	switch {

@@ -3,9 +3,10 @@ package risk
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // containers returns the containers of a task definition by name; none where only the deployment determines them.
@@ -69,7 +70,7 @@ func weakerHealthCheck(before, after map[string]any) []string {
 }
 
 // succeeds matches the end of a shell command that succeeds whatever came before it.
-var succeeds = regexp.MustCompile(`(?:^|;|\|\|)\s*(?:exit\s+0|(?:/usr)?(?:/bin/)?true|:|echo[^;&|]*)\s*;?$`)
+var succeeds = lazyregexp.New(`(?:^|;|\|\|)\s*(?:exit\s+0|(?:/usr)?(?:/bin/)?true|:|echo[^;&|]*)\s*;?$`)
 
 // canFail reports whether a health check's command, beginning with CMD or CMD-SHELL, is one that can fail.
 func canFail(command []string) bool {

@@ -7,12 +7,12 @@ import (
 	"maps"
 	"math"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/deployer/engine"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -476,7 +476,7 @@ func weakerListener(before, after map[string]any) []string {
 		"accepts weaker TLS: "+now+" instead of "+old)...)
 }
 
-var leastTLS = regexp.MustCompile(`-(?:TLS13|TLS|FS)-1-([0-3])(?:-|$)`)
+var leastTLS = lazyregexp.New(`-(?:TLS13|TLS|FS)-1-([0-3])(?:-|$)`)
 
 // tlsStrength orders the security policies of load balancers: first by the oldest version of TLS that they accept, then by the
 // ciphers, of which Res has the fewest and Ext2 the most.

@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 const (
@@ -58,7 +59,7 @@ func (r *Redactor) Add(values ...string) {
 }
 
 // urlPassword matches the password in a URL. It may be of any secret, such as the DATABASE_URL that is composed in the container.
-var urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"']*):[^\s/@"']+@`)
+var urlPassword = lazyregexp.New(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"']*):[^\s/@"']+@`)
 
 // Redact returns s with Hidden in place of the known secret values, and of the password of every URL.
 func (r *Redactor) Redact(s string) string {

@@ -4,7 +4,6 @@ package text
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 const ellipsis = "…"
@@ -133,7 +134,7 @@ func SnipCommonPrefix(a, b string, limit int) (string, string) {
 
 // control matches a control sequence of terminals, such as a colour.
 // Source: https://ecma-international.org/publications-and-standards/standards/ecma-48/, 5.4
-var control = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
+var control = lazyregexp.New("\x1b\\[[0-?]*[ -/]*[@-~]")
 
 // Printable makes text that others wrote safe for a terminal: it removes colours and other control sequences, and escapes
 // every other control character. Tabs and line ends stay.
@@ -183,7 +184,7 @@ func escape(s string, matches func(rune) bool, replacement func(rune) string) st
 }
 
 // shellSafe matches words that a shell leaves as they are.
-var shellSafe = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+var shellSafe = lazyregexp.New(`^[\w@%+=:,./-]+$`)
 
 // ShellQuote returns a word as a POSIX shell reads it.
 func ShellQuote(word string) string {

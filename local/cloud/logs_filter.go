@@ -3,18 +3,19 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // filterTerm matches a word, or a phrase in quotes, with an optional ? or - before it.
-var filterTerm = regexp.MustCompile(`^([-?]?)(?:"((?:[^"\\]|\\.)*)"|([A-Za-z0-9_]+))(?:\s+|$)`)
+var filterTerm = lazyregexp.New(`^([-?]?)(?:"((?:[^"\\]|\\.)*)"|([A-Za-z0-9_]+))(?:\s+|$)`)
 
 // filterProperty matches a comparison with one property of JSON lines.
-var filterProperty = regexp.MustCompile(`^\{\s*\$\.(\w+)\s*(=|!=)\s*(?:"([^"]*)"|([\w.]+))\s*\}$`)
+var filterProperty = lazyregexp.New(`^\{\s*\$\.(\w+)\s*(=|!=)\s*(?:"([^"]*)"|([\w.]+))\s*\}$`)
 
 // logFilter compiles a filter pattern: terms, or one property of JSON lines that is equal or not.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html

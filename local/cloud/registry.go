@@ -4,10 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // imageRepository is the repository that has images from the start.
@@ -140,7 +141,7 @@ func (m model) seedRegistry(stacks []Stack) {
 
 // tagPattern is what ECR accepts as a tag:
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
-var tagPattern = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+var tagPattern = lazyregexp.New(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
 // Push adds an image with a new digest under a tag, as `docker push` does. An existing tag moves to it. It is built for linux/amd64, and for
 // linux/arm64 where the tag ends with -arm64.

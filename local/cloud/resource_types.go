@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // resourceTypes are the simulated types; all others are rejected by name.
@@ -31,9 +31,9 @@ func refTo(path, typ, code, format string, by ...string) ref {
 }
 
 func matchesPattern(property, pattern, reason string) rule {
-	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+	compiled := lazyregexp.New(pattern)
 	return func(in values) (string, string) {
-		if value, ok := in[property].(string); ok && !compiled().MatchString(value) {
+		if value, ok := in[property].(string); ok && !compiled.MatchString(value) {
 			return property, fmt.Sprintf("%q %s", value, reason)
 		}
 		return "", ""

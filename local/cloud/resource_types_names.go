@@ -2,10 +2,11 @@ package cloud
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 var refZone = refTo("zoneId", typeZone, "NoSuchHostedZone", "No hosted zone found with ID: %s")
@@ -115,7 +116,7 @@ func computeCertificate(_ *State, r *Resource) {
 
 // caaValue matches a value of a CAA record.
 // Source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#CAAFormat
-var caaValue = regexp.MustCompile(`^(\d{1,3}) ([A-Za-z0-9]{1,15}) "([^"]*)"$`)
+var caaValue = lazyregexp.New(`^(\d{1,3}) ([A-Za-z0-9]{1,15}) "([^"]*)"$`)
 
 // validCAA rejects a CAA record with a value that Route 53 cannot read.
 func validCAA(in values) (property, reason string) {

@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // machineDefinition is a state machine in the part of the Amazon States Language that is simulated: JSONPath, states of
@@ -163,7 +164,7 @@ func timestampNotBefore(data, value any, path string) (bool, error) {
 }
 
 // pathStep is one step of a JSONPath: a name, and after it an index or a filter by equality in brackets.
-var pathStep = regexp.MustCompile(`^\.([A-Za-z]+)(?:\[(\d+)\]|\[\?\(@\.([A-Za-z]+)=='([^']*)'\)\])?`)
+var pathStep = lazyregexp.New(`^\.([A-Za-z]+)(?:\[(\d+)\]|\[\?\(@\.([A-Za-z]+)=='([^']*)'\)\])?`)
 
 // lookupPath returns the value at a JSONPath such as $.a.b[0]. With a filter, as in $.a[?(@.b=='c')].d, the result is a
 // list of all matches.

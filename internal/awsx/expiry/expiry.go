@@ -4,7 +4,6 @@ package expiry
 import (
 	"context"
 	"errors"
-	"regexp"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // Variable is the environment variable with the expiry of the credentials in the others. The AWS CLI reads it, and
@@ -53,7 +53,7 @@ var codes = []string{"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 // IsError reports whether AWS rejected a call because the credentials have expired.
 func IsError(err error) bool { return awsx.HasCode(err, codes...) }
 
-var inText = regexp.MustCompile(`\b(` + strings.Join(codes, "|") + `)\b`)
+var inText = lazyregexp.New(`\b(` + strings.Join(codes, "|") + `)\b`)
 
 // InText reports whether the text of an error, such as that of a provider, has such a code.
 func InText(text string) bool { return inText.MatchString(text) }
