@@ -44,13 +44,16 @@ type ARNRef string
 
 // Replay returns the program of the stack's current state. Its errors are those of State.
 func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
-	doc, err := decodeExport(h.verified)
-	if err != nil || h.stateUnknown || bytes.Contains(h.verified, []byte(resource.SecretSig)) {
-		// Secrets are declared in plain text, and encrypted by the engine again.
-		doc, err = h.exportState(ctx, "--show-secrets")
+	doc := &stateDocument{}
+	if h.verified != nil {
+		doc.Resources = h.verified.Resources // decoded anew, as the program changes them
 	}
-	if err != nil {
-		return nil, err
+	if h.verified == nil || h.stateUnknown || doc.hasSecrets() {
+		var err error
+		// Secrets are declared in plain text, and encrypted by the engine again.
+		if doc, err = h.exportState(ctx, "--show-secrets"); err != nil {
+			return nil, err
+		}
 	}
 	r := &Replay{}
 	doc.each(func(one apitype.ResourceV3) {
@@ -65,6 +68,11 @@ func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
 		}
 	})
 	return r, nil
+}
+
+// hasSecrets reports whether a resource has an encrypted value.
+func (d *stateDocument) hasSecrets() bool {
+	return slices.ContainsFunc(d.Resources, func(raw json.RawMessage) bool { return bytes.Contains(raw, []byte(resource.SecretSig)) })
 }
 
 // Has reports whether the program declares the resource with the URN.

@@ -70,8 +70,8 @@ type Handle struct {
 	engine  *Engine
 	stack   Stack
 	current State
-	// verified is the current state as it was exported.
-	verified []byte
+	// verified is the current state's document; nil before there is one.
+	verified *stateDocument
 	// stateUnknown reports that the state could not be read after the last run.
 	stateUnknown bool
 	// repaired is how Open repaired the state.

@@ -92,8 +92,8 @@ func (h *Handle) State(ctx context.Context) (State, error) {
 	return state, err
 }
 
-// read reads and verifies the state, and also returns it as it was exported.
-func (h *Handle) read(ctx context.Context) (State, []byte, error) {
+// read reads and verifies the state, and also returns its document.
+func (h *Handle) read(ctx context.Context) (State, *stateDocument, error) {
 	doc, err := h.exportState(ctx)
 	if err != nil {
 		return State{}, nil, err
@@ -110,7 +110,7 @@ func (h *Handle) read(ctx context.Context) (State, []byte, error) {
 	if state.Updated.IsZero() && h.stack.selfManaged() {
 		return State{}, nil, h.stateError("it was emptied")
 	}
-	return state, doc.exported, nil
+	return state, doc, nil
 }
 
 // Outputs returns the stack's outputs as Open found them or the last Up of this handle left them.

@@ -61,10 +61,14 @@ func (h *Handle) saveBackup(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(h.verified) == 0 {
+	if h.verified == nil {
 		return nil // a stack that has no state yet
 	}
-	if err := writeFile(h.backupFile(), h.verified); err != nil {
+	content, err := h.verified.encode()
+	if err == nil {
+		err = writeFile(h.backupFile(), content)
+	}
+	if err != nil {
 		return fmt.Errorf("back up the state of stack %s: %w", h.stack.Name, cause(err))
 	}
 	return nil
@@ -83,9 +87,9 @@ func (h *Handle) verifyState(ctx context.Context, parents []PlannedResource) (st
 }
 
 func (h *Handle) reload(ctx context.Context) error {
-	state, content, err := h.read(ctx)
+	state, doc, err := h.read(ctx)
 	if err == nil {
-		h.current, h.verified, h.stateUnknown = state, content, false
+		h.current, h.verified, h.stateUnknown = state, doc, false
 	}
 	return err
 }
@@ -179,27 +183,25 @@ func (h *Handle) newestBackup(ctx context.Context) (newest *stateDocument, writt
 // readBackup decodes and verifies a backup, as it is exported or as a backend stores it.
 func readBackup(content []byte) (*stateDocument, time.Time, error) {
 	var outer struct {
-		Version    int
-		Features   []string
-		Deployment json.RawMessage
-		Checkpoint struct{ Latest json.RawMessage }
+		stateDocument
+		Checkpoint struct{ Latest map[string]json.RawMessage }
 	}
 	if err := json.Unmarshal(content, &outer); err != nil {
 		return nil, time.Time{}, err
 	}
-	inner := outer.Deployment
-	if len(inner) == 0 {
-		inner = outer.Checkpoint.Latest
+	doc := outer.stateDocument
+	if doc.Deployment == nil {
+		doc.Deployment = outer.Checkpoint.Latest
 	}
-	doc, err := decodeDeployment(inner)
+	err := doc.decodeLists()
 	if err == nil {
 		_, err = doc.verify()
 	}
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	doc.Version, doc.Features = cmp.Or(outer.Version, apitype.DeploymentSchemaVersionCurrent), outer.Features
-	return doc, doc.written(), nil
+	doc.Version = cmp.Or(doc.Version, apitype.DeploymentSchemaVersionCurrent)
+	return &doc, doc.written(), nil
 }
 
 // verify returns why the engine would refuse to use a state: a resource that comes before one that it needs, that needs a

@@ -25,10 +25,10 @@ type stateDocument struct {
 	Version    int
 	Features   []string
 	Deployment map[string]json.RawMessage
-	// exported is the whole document before any edit.
-	exported []byte
 	// Resources and PendingOperations are decoded parts of Deployment.
-	Resources, PendingOperations []json.RawMessage
+	Resources, PendingOperations []json.RawMessage `json:"-"`
+	// decoded are the Resources that can be decoded, once they have been; an edit sets it to nil.
+	decoded []apitype.ResourceV3
 }
 
 // exportState reads the state, with its secrets encrypted unless the flags contain --show-secrets.
@@ -70,10 +70,6 @@ func (h *Handle) readStateFile() *stateDocument {
 	doc, written, err := readBackup(content)
 	if err != nil || written.IsZero() || len(doc.Resources) == 0 ||
 		doc.Version != apitype.DeploymentSchemaVersionCurrent || len(doc.Features) > 0 {
-		return nil
-	}
-	doc.exported, err = doc.encode()
-	if err != nil {
 		return nil
 	}
 	return doc
@@ -149,35 +145,23 @@ func (h *Handle) stateCommand(ctx context.Context, input []byte, args ...string)
 }
 
 func decodeExport(content []byte) (*stateDocument, error) {
-	var outer apitype.UntypedDeployment
-	if err := json.Unmarshal(content, &outer); err != nil {
+	var doc stateDocument
+	if err := json.Unmarshal(content, &doc); err != nil {
 		return nil, err
 	}
-	doc, err := decodeDeployment(outer.Deployment)
-	if err != nil {
-		return nil, err
-	}
-	doc.Version, doc.Features, doc.exported = outer.Version, outer.Features, content
-	return doc, nil
+	return &doc, doc.decodeLists()
 }
 
-// decodeDeployment decodes the deployment in an exported state.
-func decodeDeployment(inner json.RawMessage) (*stateDocument, error) {
-	doc := &stateDocument{Deployment: map[string]json.RawMessage{}}
-	if len(inner) == 0 {
-		return doc, nil
-	}
-	if err := json.Unmarshal(inner, &doc.Deployment); err != nil {
-		return nil, err
-	}
-	for name, list := range doc.lists() {
-		if raw := doc.Deployment[name]; len(raw) > 0 {
+// decodeLists decodes the lists of a Deployment.
+func (d *stateDocument) decodeLists() error {
+	for name, list := range d.lists() {
+		if raw := d.Deployment[name]; len(raw) > 0 {
 			if err := json.Unmarshal(raw, list); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return doc, nil
+	return nil
 }
 
 func (d *stateDocument) lists() map[string]*[]json.RawMessage {
@@ -192,9 +176,10 @@ func (d *stateDocument) encode() ([]byte, error) {
 	return json.Marshal(apitype.UntypedDeployment{Version: d.Version, Features: d.Features, Deployment: inner})
 }
 
-// encodeDeployment encodes what decodeDeployment decodes.
+// encodeDeployment encodes the deployment with its lists.
 func (d *stateDocument) encodeDeployment() ([]byte, error) {
-	inner := maps.Clone(d.Deployment)
+	inner := map[string]json.RawMessage{}
+	maps.Copy(inner, d.Deployment)
 	for name, list := range d.lists() {
 		delete(inner, name)
 		if len(*list) > 0 {
@@ -232,18 +217,24 @@ func (d *stateDocument) edit(change func(resource map[string]any) bool) error {
 		if err != nil {
 			return err
 		}
-		d.Resources[i] = edited
+		d.Resources[i], d.decoded = edited, nil
 	}
 	return nil
 }
 
 // each calls visit with each resource.
 func (d *stateDocument) each(visit func(apitype.ResourceV3)) {
-	for _, raw := range d.Resources {
-		var r apitype.ResourceV3
-		if json.Unmarshal(raw, &r) == nil {
-			visit(r)
+	if d.decoded == nil {
+		d.decoded = make([]apitype.ResourceV3, 0, len(d.Resources))
+		for _, raw := range d.Resources {
+			var r apitype.ResourceV3
+			if json.Unmarshal(raw, &r) == nil {
+				d.decoded = append(d.decoded, r)
+			}
 		}
+	}
+	for _, r := range d.decoded {
+		visit(r)
 	}
 }
 
@@ -293,7 +284,7 @@ func (d *stateDocument) addCandidate(f ImportCandidate) bool {
 	})
 	raw, err := json.Marshal(r)
 	if err == nil { // it contains nothing that cannot be encoded
-		d.Resources = append(d.Resources, raw)
+		d.Resources, d.decoded = append(d.Resources, raw), nil
 	}
 	return err == nil
 }
@@ -316,7 +307,7 @@ func (d *stateDocument) addParents(parents []PlannedResource, outputs map[string
 		if err != nil {
 			return added, fmt.Errorf("add %s to the state: %w", c.URN, err)
 		}
-		d.Resources, added = append(d.Resources, raw), true
+		d.Resources, d.decoded, added = append(d.Resources, raw), nil, true
 	}
 	return added, nil
 }
@@ -332,6 +323,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // remove removes resources, and reports whether there were any.
 func (d *stateDocument) remove(urns []string) bool {
 	before := len(d.Resources)
+	d.decoded = nil
 	d.Resources = slices.DeleteFunc(d.Resources, func(raw json.RawMessage) bool {
 		var r apitype.ResourceV3
 		return json.Unmarshal(raw, &r) == nil && slices.Contains(urns, string(r.URN))

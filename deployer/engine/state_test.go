@@ -52,7 +52,9 @@ func TestStateFileIsWhatTheEngineExports(t *testing.T) {
 	require.NotNil(t, doc)
 	exported, err := h.stateCommand(t.Context(), nil, "stack", "export", "--stack", l.stack.Name)
 	require.NoError(t, err)
-	require.JSONEq(t, exported, string(doc.exported))
+	content, err := doc.encode()
+	require.NoError(t, err)
+	require.JSONEq(t, exported, string(content))
 
 	write(t, l.stateFile()+".gz", "")
 	require.Nil(t, h.readStateFile(), "the engine would read the compressed one")

@@ -135,8 +135,13 @@ func withPending(content []byte, touched []Pending, parents []PlannedResource) (
 	if err := json.Unmarshal(outer["checkpoint"], &checkpoint); err != nil {
 		return nil, 0, err
 	}
-	doc, err := decodeDeployment(checkpoint["latest"])
-	if err != nil {
+	var doc stateDocument
+	if latest := checkpoint["latest"]; len(latest) > 0 {
+		if err := json.Unmarshal(latest, &doc.Deployment); err != nil {
+			return nil, 0, err
+		}
+	}
+	if err := doc.decodeLists(); err != nil {
 		return nil, 0, err
 	}
 	if _, err := doc.addParents(parents, nil); err != nil {
