@@ -37,6 +37,7 @@ registrar and at GitHub; where gh is logged in, it compares GitHub's settings wi
 		flags:    []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "report what would change, and change nothing"}},
 
 		takesShared: true,
+		engine:      true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return bootstrapOptions{
 				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, shared: s.shared, dryRun: c.Bool("dry-run"),

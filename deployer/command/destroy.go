@@ -39,6 +39,7 @@ deleted and what stays. After an interruption, run the same command again to del
 			&cli.BoolFlag{Name: "dry-run", Usage: "list what would be deleted and what stays, and change nothing"},
 			waitFlag(), strictFlag(),
 		},
+		engine: true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			o := destroyOptions{
 				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, format: s.flags.format, dryRun: c.Bool("dry-run"),

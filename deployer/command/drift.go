@@ -37,6 +37,7 @@ Exit code: 0 no differences, 2 differences, 3 could not run; of several environm
 		},
 		takesSeveral: true,
 		formats:      ui.DriftFormats(),
+		engine:       true,
 		run: func(ctx context.Context, s *services, _ *cli.Context) error {
 			return driftOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, format: s.flags.format}.run(ctx)
 		},

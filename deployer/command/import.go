@@ -45,6 +45,7 @@ Exit code: 0 nothing is ambiguous or replaced, 2 something is, 3 could not run.`
 			&cli.BoolFlag{Name: "allow-replacement", Usage: "also import data that the first up would replace and so lose"},
 			waitFlag(),
 		},
+		engine: true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return importOptions{
 				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks,

@@ -36,6 +36,7 @@ masked, and it is short enough for GitHub.`,
 			&cli.BoolFlag{Name: "refresh", Usage: "read the account first, to include drift"},
 			&cli.BoolFlag{Name: "expect-no-changes", Usage: "exit with 2 when there are changes"},
 		},
+		engine: true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return previewOptions{
 				targets: s.targets, terminal: s.terminal, stacks: s.stacks, shared: s.shared, format: s.flags.format,

@@ -27,6 +27,7 @@ for the next deployment.`,
 			waitFlag(),
 			strictFlag(),
 		},
+		engine: true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			o := upOptions{
 				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, shared: s.shared, releaser: s.releaser(),

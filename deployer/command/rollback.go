@@ -41,6 +41,7 @@ was deployed here is rejected.`,
 			waitFlag(),
 			strictFlag(),
 		},
+		engine: true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			return s.withJSONResult(history.Rollback, c.String("to"), func() error {
 				return rollbackOptions{

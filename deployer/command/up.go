@@ -64,6 +64,7 @@ another digest by then, nothing is changed. A protected environment's question s
 			strictFlag(),
 		},
 		required: []string{"--image-tag TAG", "--code-only", "--restart"},
+		engine:   true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
 			o := upOptions{
 				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, shared: s.shared, releaser: s.releaser(),

@@ -30,6 +30,8 @@ type verb struct {
 	hidden bool
 	// changes reports that the command changes something, and nothing where it exits with codeNotRun.
 	changes bool
+	// engine reports that the command runs the engine: it is looked for while the account is opened.
+	engine bool
 	// takesShared reports that --env shared is taken; the command is prepared for a target without an environment.
 	takesShared bool
 	// takesSeveral reports that --env takes several environments, a,b or all.
@@ -104,6 +106,9 @@ func (v verb) command(s streams) *cli.Command {
 		all := newServices(flags, ctx.Bool("wait"), s)
 		all.targets.takesShared = v.takesShared
 		s.setChanging(v.changes)
+		if v.engine {
+			go func() { _, _ = all.stacks.Engine(ctx.Context) }() // the opener returns the error to who needs the engine
+		}
 		return runWithTimeout(ctx.Context, flags.timeout, func(limited context.Context) error {
 			return all.terminal.withOutputFile(flags.output, func() error {
 				err := all.terminal.withWriteError(v.run(limited, all, ctx))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/engine"
@@ -27,6 +28,16 @@ type Opener struct {
 	Warn func(error)
 	// Instructions receives what a person has to do, such as lines to commit.
 	Instructions io.Writer
+
+	find     sync.Once
+	engine   *engine.Engine
+	notFound error
+}
+
+// Engine returns the engine, which is looked for once. The errors are those of engine.Find.
+func (o *Opener) Engine(ctx context.Context) (*engine.Engine, error) {
+	o.find.Do(func() { o.engine, o.notFound = engine.Find(ctx, o.Options.EngineOptions()) })
+	return o.engine, o.notFound
 }
 
 // Progress shows the steps of a command.
@@ -52,7 +63,7 @@ func (o *Opener) Handle(ctx context.Context, t *target.Target, mode Mode) (*engi
 	if err != nil {
 		return nil, err
 	}
-	found, err := t.Engine()
+	found, err := o.Engine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +94,7 @@ func (o *Opener) EphemeralHandle(ctx context.Context, t *target.Target) (handle 
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := t.Engine()
+	found, err := o.Engine(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

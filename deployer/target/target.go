@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -93,8 +92,6 @@ type Target struct {
 	Records   history.Store
 	Locks     lock.Store
 	State     Backend
-	// Engine finds the engine, once.
-	Engine func() (*engine.Engine, error)
 	// Held is the lock of the stack while this process holds it, else nil, as in a dry run.
 	Held *lock.Held
 	// Keeper is the keeper of that lock where the state is in the same bucket, else nil.
@@ -117,7 +114,6 @@ func Open(ctx context.Context, o Options, ref Ref, env *environment.Environment)
 	}
 	t.Ref, t.Env = ref, env
 	t.AWS, t.Responses = SanitizeResponses(t.AWS, env)
-	t.Engine = sync.OnceValues(func() (*engine.Engine, error) { return engine.Find(ctx, o.EngineOptions()) })
 	return t, nil
 }
 
