@@ -64,11 +64,7 @@ func (h *Handle) saveBackup(ctx context.Context) error {
 	if h.verified == nil {
 		return nil // a stack that has no state yet
 	}
-	content, err := h.verified.encode()
-	if err == nil {
-		err = writeFile(h.backupFile(), content)
-	}
-	if err != nil {
+	if err := writeFile(h.backupFile(), h.verified.source); err != nil {
 		return fmt.Errorf("back up the state of stack %s: %w", h.stack.Name, cause(err))
 	}
 	return nil
@@ -200,7 +196,7 @@ func readBackup(content []byte) (*stateDocument, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	doc.Version = cmp.Or(doc.Version, apitype.DeploymentSchemaVersionCurrent)
+	doc.Version, doc.source = cmp.Or(doc.Version, apitype.DeploymentSchemaVersionCurrent), content
 	return &doc, doc.written(), nil
 }
 

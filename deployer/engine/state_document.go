@@ -29,6 +29,8 @@ type stateDocument struct {
 	Resources, PendingOperations []json.RawMessage `json:"-"`
 	// decoded are the Resources that can be decoded, once they have been; an edit sets it to nil.
 	decoded []apitype.ResourceV3
+	// source is what was decoded, as it was exported or as a backend stores it, before any edit.
+	source []byte
 }
 
 // exportState reads the state, with its secrets encrypted unless the flags contain --show-secrets.
@@ -149,6 +151,7 @@ func decodeExport(content []byte) (*stateDocument, error) {
 	if err := json.Unmarshal(content, &doc); err != nil {
 		return nil, err
 	}
+	doc.source = content
 	return &doc, doc.decodeLists()
 }
 
@@ -225,17 +228,28 @@ func (d *stateDocument) edit(change func(resource map[string]any) bool) error {
 // each calls visit with each resource.
 func (d *stateDocument) each(visit func(apitype.ResourceV3)) {
 	if d.decoded == nil {
-		d.decoded = make([]apitype.ResourceV3, 0, len(d.Resources))
-		for _, raw := range d.Resources {
-			var r apitype.ResourceV3
-			if json.Unmarshal(raw, &r) == nil {
-				d.decoded = append(d.decoded, r)
-			}
-		}
+		d.decoded = decodeResources(d.Resources)
 	}
 	for _, r := range d.decoded {
 		visit(r)
 	}
+}
+
+// decodeResources returns the resources that can be decoded. It uses two processors, as nothing else runs while a state is read.
+func decodeResources(raw []json.RawMessage) []apitype.ResourceV3 {
+	decode := func(raw []json.RawMessage) []apitype.ResourceV3 {
+		decoded := make([]apitype.ResourceV3, 0, len(raw))
+		for _, one := range raw {
+			var r apitype.ResourceV3
+			if json.Unmarshal(one, &r) == nil {
+				decoded = append(decoded, r)
+			}
+		}
+		return decoded
+	}
+	second := make(chan []apitype.ResourceV3, 1)
+	go func() { second <- decode(raw[len(raw)/2:]) }()
+	return append(decode(raw[:len(raw)/2]), <-second...)
 }
 
 // find returns the resource with the URN, or nil.
