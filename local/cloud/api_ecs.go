@@ -134,7 +134,7 @@ func describeTaskDefinition(m model, in *ecs.DescribeTaskDefinitionInput) (*ecs.
 	}
 	out := &ecs.DescribeTaskDefinitionOutput{TaskDefinition: &types.TaskDefinition{
 		TaskDefinitionArn: aws.String(d.ARN()), Family: aws.String(d.Text("family")), Revision: int32(d.Number("revision")),
-		ContainerDefinitions: d.containers, Cpu: aws.String(d.Text("cpu")), Memory: aws.String(d.Text("memory")),
+		ContainerDefinitions: decodeContainers(d.Text("containerDefinitions")), Cpu: aws.String(d.Text("cpu")), Memory: aws.String(d.Text("memory")),
 		ExecutionRoleArn: aws.String(d.Text("executionRoleArn")), TaskRoleArn: aws.String(d.Text("taskRoleArn")),
 		NetworkMode: types.NetworkMode(d.Text("networkMode")), RegisteredAt: &d.Created, Status: types.TaskDefinitionStatusActive,
 	}}

@@ -47,16 +47,28 @@ func (s *State) definition(ref string) (definition, bool) {
 	return s.parseDefinition(found)
 }
 
-// parseDefinition decodes the containers, which Pulumi passes on as JSON in the form of the ECS API.
+// parseDefinition decodes the containers, which Pulumi passes on as JSON in the form of the ECS API. They are shared, and not to be changed.
 func (s *State) parseDefinition(r *Resource) (definition, bool) {
 	if r == nil {
 		return definition{}, false
 	}
-	d := definition{Resource: r}
-	if err := json.Unmarshal([]byte(r.Text("containerDefinitions")), &d.containers); err != nil {
-		return definition{}, false
+	text := r.Text("containerDefinitions")
+	containers, known := s.containers[text]
+	if !known {
+		if containers = decodeContainers(text); s.containers == nil {
+			s.containers = map[string][]ecs.ContainerDefinition{}
+		}
+		s.containers[text] = containers
 	}
-	return d, len(d.containers) > 0
+	return definition{Resource: r, containers: containers}, len(containers) > 0
+}
+
+// decodeContainers returns nil for what is no list of containers.
+func decodeContainers(text string) (containers []ecs.ContainerDefinition) {
+	if json.Unmarshal([]byte(text), &containers) != nil {
+		return nil
+	}
+	return containers
 }
 
 // resolveImage returns the digest of an image in the account's own registry. Other registries are not simulated: their

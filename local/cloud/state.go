@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
 // State is everything that the account holds. Resources belong to the Pulumi provider; the other fields are what AWS
@@ -38,6 +40,9 @@ type State struct {
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 	// Objects are the keys of the objects in each bucket.
 	Objects map[string][]string `json:"objects"`
+
+	// containers are those of the task definitions that were decoded, by their JSON.
+	containers map[string][]ecs.ContainerDefinition
 }
 
 // Resource is a resource of the account, as the provider received it.
