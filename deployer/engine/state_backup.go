@@ -177,7 +177,10 @@ func (h *Handle) newestBackup(ctx context.Context) (newest *stateDocument, writt
 }
 
 // readBackup decodes and verifies a backup, as it is exported or as a backend stores it.
-func readBackup(content []byte) (*stateDocument, time.Time, error) {
+func readBackup(content []byte) (*stateDocument, time.Time, error) { return decodeState(content, nil) }
+
+// decodeState does what readBackup does. What has not changed since the earlier document is not decoded again; it may be nil.
+func decodeState(content []byte, earlier *stateDocument) (*stateDocument, time.Time, error) {
 	var outer struct {
 		stateDocument
 		Checkpoint struct{ Latest map[string]json.RawMessage }
@@ -186,6 +189,7 @@ func readBackup(content []byte) (*stateDocument, time.Time, error) {
 		return nil, time.Time{}, err
 	}
 	doc := outer.stateDocument
+	doc.earlier = earlier
 	if doc.Deployment == nil {
 		doc.Deployment = outer.Checkpoint.Latest
 	}

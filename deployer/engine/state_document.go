@@ -29,6 +29,8 @@ type stateDocument struct {
 	Resources, PendingOperations []json.RawMessage `json:"-"`
 	// decoded are the Resources that can be decoded, once they have been; an edit sets it to nil.
 	decoded []apitype.ResourceV3
+	// earlier is a document of the same stack, whose resources are not decoded again; nil if there is none.
+	earlier *stateDocument
 	// source is what was decoded, as it was exported or as a backend stores it, before any edit.
 	source []byte
 }
@@ -69,7 +71,7 @@ func (h *Handle) readStateFile() *stateDocument {
 	if err != nil || len(compressed) > 0 || missing == nil && !json.Valid(attributes) {
 		return nil
 	}
-	doc, written, err := readBackup(content)
+	doc, written, err := decodeState(content, h.verified)
 	if err != nil || written.IsZero() || len(doc.Resources) == 0 ||
 		doc.Version != apitype.DeploymentSchemaVersionCurrent || len(doc.Features) > 0 {
 		return nil
@@ -228,7 +230,8 @@ func (d *stateDocument) edit(change func(resource map[string]any) bool) error {
 // each calls visit with each resource.
 func (d *stateDocument) each(visit func(apitype.ResourceV3)) {
 	if d.decoded == nil {
-		d.decoded = decodeResources(d.Resources)
+		d.decoded = decodeResources(d.Resources, d.earlier)
+		d.earlier = nil
 	}
 	for _, r := range d.decoded {
 		visit(r)
@@ -236,12 +239,18 @@ func (d *stateDocument) each(visit func(apitype.ResourceV3)) {
 }
 
 // decodeResources returns the resources that can be decoded. It uses two processors, as nothing else runs while a state is read.
-func decodeResources(raw []json.RawMessage) []apitype.ResourceV3 {
+func decodeResources(raw []json.RawMessage, earlier *stateDocument) []apitype.ResourceV3 {
+	known := map[string]apitype.ResourceV3{}
+	if earlier != nil && len(earlier.decoded) == len(earlier.Resources) {
+		for i, one := range earlier.Resources {
+			known[string(one)] = earlier.decoded[i]
+		}
+	}
 	decode := func(raw []json.RawMessage) []apitype.ResourceV3 {
 		decoded := make([]apitype.ResourceV3, 0, len(raw))
 		for _, one := range raw {
-			var r apitype.ResourceV3
-			if json.Unmarshal(one, &r) == nil {
+			r, unchanged := known[string(one)]
+			if unchanged || json.Unmarshal(one, &r) == nil {
 				decoded = append(decoded, r)
 			}
 		}
