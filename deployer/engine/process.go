@@ -28,7 +28,8 @@ const exitNotRun = -2
 // process is the Automation API's PulumiCommand for one run of the engine. The API's own implementation lets the terminal's
 // signals reach the engine, kills it ten seconds after a cancellation, and connects it to this process by pipes.
 type process struct {
-	engine *Engine
+	// find returns the engine, which is looked for once.
+	find func() (*Engine, error)
 	// onStart receives the ID of the process, and 0 when it has ended; nil if no one needs it.
 	onStart func(pid int)
 	// listening is closed once the engine handles signals; nil if it does from the start.
@@ -67,10 +68,16 @@ var errStillRunning = errors.New("the engine is still running")
 var _ auto.PulumiCommand = (*process)(nil)
 
 // newProcess returns a run of the handle's engine.
-func (h *Handle) newProcess() *process { return &process{engine: h.engine, onStart: h.stack.OnEngine} }
+func (h *Handle) newProcess() *process { return &process{find: h.find, onStart: h.stack.OnEngine} }
 
 // Version returns the engine's version.
-func (c *process) Version() semver.Version { return c.engine.version }
+func (c *process) Version() semver.Version {
+	engine, err := c.find()
+	if err != nil {
+		return semver.Version{} // Run returns the error
+	}
+	return engine.version
+}
 
 // cannedResponses answer the commands that the Automation API adds to a run: the stack is known to exist, and outputs are
 // read from the state. Each saves the start of a process, a quarter of a second.
@@ -89,7 +96,11 @@ func (c *process) Run(ctx context.Context, dir string, stdin io.Reader, stdout, 
 	if len(args) > 2 && args[1] == "stack" && args[2] == "init" {
 		args = append(args, "--no-select") // the selection is stored with the backend's URL, which may have a secret
 	}
-	cmd := exec.Command(c.engine.path, args...)
+	engine, err := c.find()
+	if err != nil {
+		return "", "", exitNotRun, err
+	}
+	cmd := exec.Command(engine.path, args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	cmd.Env = slices.Concat(os.Environ(), env, []string{"PULUMI_AUTOMATION_API=true"})
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the terminal's signals do not reach it

@@ -28,7 +28,7 @@ func TestProcessGetsOneSignalAndIsWaitedFor(t *testing.T) {
 	writeScript(t, file("pulumi"), ignoreInterrupts)
 	ctx, interrupt := context.WithCancel(t.Context())
 	listening := make(chan struct{})
-	c := &process{engine: &Engine{path: file("pulumi")}, listening: listening}
+	c := &process{find: func() (*Engine, error) { return &Engine{path: file("pulumi")}, nil }, listening: listening}
 	type result struct {
 		out, err string
 		code     int
@@ -53,7 +53,7 @@ func TestProcessGetsOneSignalAndIsWaitedFor(t *testing.T) {
 
 func TestCannedResponsesNeedNoEngine(t *testing.T) {
 	t.Parallel()
-	c := &process{engine: &Engine{path: "/nonexistent"}}
+	c := &process{find: func() (*Engine, error) { return &Engine{path: "/nonexistent"}, nil }}
 	for _, args := range [][]string{
 		{"stack", "select", "--stack", "dev"}, {"stack", "output", "--json"}, {"stack", "history", "--json"},
 	} {

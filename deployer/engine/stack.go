@@ -67,7 +67,8 @@ func (s Stack) Ephemeral(dir string) Stack {
 
 // Handle is an open stack. It does one run at a time.
 type Handle struct {
-	engine  *Engine
+	// find returns the engine, which is looked for once.
+	find    func() (*Engine, error)
 	stack   Stack
 	current State
 	// verified is the current state's document; nil before there is one.
@@ -84,6 +85,20 @@ func (h *Handle) Current() State { return h.current }
 // Open copies the stack's settings, reads its state, and creates the stack if it does not exist. The error is a NoStackError,
 // StateError, PassphraseError, BackendError, or names the settings that cannot be read.
 func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
+	return Open(ctx, func() (*Engine, error) { return e, nil }, s)
+}
+
+// Open does what Engine.Open does while the engine is looked for: a state in a directory is read without it. An error of find
+// precedes the others.
+func Open(ctx context.Context, find func() (*Engine, error), s Stack) (*Handle, error) {
+	h, err := open(ctx, find, s)
+	if _, notFound := find(); notFound != nil {
+		return nil, notFound
+	}
+	return h, err
+}
+
+func open(ctx context.Context, find func() (*Engine, error), s Stack) (*Handle, error) {
 	for _, path := range []*string{&s.Project, &s.WorkDir, &s.Home} {
 		if *path == "" {
 			continue
@@ -102,7 +117,7 @@ func (e *Engine) Open(ctx context.Context, s Stack) (*Handle, error) {
 			return nil, &BackendError{URL: s.BackendURL, Reason: cause(err).Error()}
 		}
 	}
-	h := &Handle{engine: e, stack: s}
+	h := &Handle{find: find, stack: s}
 	h.removeCorruptAttributes()
 	err := h.reload(ctx)
 	damaged := (*StateError)(nil)

@@ -69,7 +69,7 @@ func TestAStackWithoutFilesIsAbsent(t *testing.T) {
 	write(t, filepath.Join(stacks, "proj", "devel.json"), "{}")
 	require.True(t, l.stack.isAbsent())
 	require.NoError(t, l.stack.prepare())
-	_, err := (&Handle{engine: l.engine, stack: l.stack}).stateCommand(t.Context(), nil, "stack", "export", "--stack", l.stack.Name)
+	_, err := (&Handle{find: func() (*Engine, error) { return l.engine, nil }, stack: l.stack}).stateCommand(t.Context(), nil, "stack", "export", "--stack", l.stack.Name)
 	require.True(t, isError[*NoStackError](err), "%v", err)
 
 	for _, file := range []string{"dev.json", "proj/dev.json", "proj/dev.json.gz", "proj/dev.json.zst", "proj/dev.json.bak"} {

@@ -63,12 +63,8 @@ func (o *Opener) Handle(ctx context.Context, t *target.Target, mode Mode) (*engi
 	if err != nil {
 		return nil, err
 	}
-	found, err := o.Engine(ctx)
-	if err != nil {
-		return nil, err
-	}
 	described.MustExist = mode == MustExist
-	handle, err := found.Open(ctx, described)
+	handle, err := engine.Open(ctx, func() (*engine.Engine, error) { return o.Engine(ctx) }, described)
 	if err != nil {
 		return nil, err
 	}
