@@ -1,0 +1,241 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+	"github.com/tiktoken-go/tokenizer"
+
+	"github.com/balancer/v3-backend-infra/deployer/mcp"
+)
+
+// maxDiagnosis is how many calls find the cause of a fault.
+const maxDiagnosis = 5
+
+// causes has, for each fault, what names its cause. Those of a deployment are diagnosed after it failed, by scripts.
+var causes = map[string]string{
+	"secret-key-missing":   `refers to keys that the secret balancer-staging-config does not have`,
+	"database-unavailable": `v3-backend-staging-db is storage-full|the storage is used up`,
+	"certificate-expired":  `ACM could not renew it`,
+	"not-delegated":        `enter the zone's name servers at the registrar`,
+	"dead-letters":         `messages failed as often as the queue allows`,
+	"port-open":            `a rule was added outside the deployer`,
+	"drift":                `retentionInDays`,
+
+	"provision-fails":    `InsufficientDBInstanceCapacity`,
+	"migration-fails":    `column ."?chain."? of relation .*already exists`,
+	"task-crash":         `Error: Cannot find module|exit code 1 \(application error\)`,
+	"targets-unhealthy":  `the task failed the load balancer's health check`,
+	"image-pull-error":   `CannotPullContainerError`,
+	"task-out-of-memory": `Reached heap limit|ran out of memory`,
+	"rollout-stuck":      `waiting for the leader's lock`,
+	"no-capacity":        `Capacity is unavailable|has no capacity`,
+}
+
+// connectTo starts the real binary as a server, and returns the SDK's client of it.
+func connectTo(ctx context.Context, cmd *exec.Cmd) (*sdk.ClientSession, error) {
+	return sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(ctx, &sdk.CommandTransport{Command: cmd}, nil)
+}
+
+// An answered call, with its document as text, and the calls that this suggests.
+type answered struct {
+	line, text string
+	next       []mcp.Call
+}
+
+// ask calls a tool.
+func ask(ctx context.Context, s *sdk.ClientSession, call mcp.Call) (answered, error) {
+	result, err := s.CallTool(ctx, &sdk.CallToolParams{Name: call.Tool, Arguments: call.Arguments})
+	if err != nil {
+		return answered{}, err
+	}
+	arguments, err := json.Marshal(call.Arguments)
+	if err != nil {
+		return answered{}, err
+	}
+	a := answered{line: call.Tool + " " + string(arguments), text: result.Content[0].(*sdk.TextContent).Text}
+	var notes struct{ Next []mcp.Call }
+	if err := yaml.Unmarshal([]byte(a.text), &notes); err != nil {
+		return a, fmt.Errorf("%s is not YAML: %w\n%s", a.line, err, a.text)
+	}
+	a.next = notes.Next
+	whole, err := json.Marshal(result)
+	if err != nil {
+		return a, err
+	}
+	for _, encoding := range []tokenizer.Encoding{tokenizer.Cl100kBase, tokenizer.O200kBase} {
+		codec, err := tokenizer.Get(encoding)
+		if err != nil {
+			return a, err
+		}
+		if n, err := codec.Count(string(whole)); err != nil || n > mcp.MaxTokens {
+			return a, fmt.Errorf("%s has %d tokens in %s: %w", a.line, n, encoding, err)
+		}
+	}
+	return a, nil
+}
+
+// diagnose follows one rule: begin with status, then make the calls that the documents suggest, in their order, each once. It returns the calls
+// up to the one whose document names the cause; an error where maxDiagnosis are not enough.
+func diagnose(ctx context.Context, s *sdk.ClientSession, cause *regexp.Regexp) ([]answered, error) {
+	var made []answered
+	queue, seen := []mcp.Call{{Tool: "status"}}, map[string]bool{}
+	for len(queue) > 0 && len(made) < maxDiagnosis {
+		call := queue[0]
+		queue = queue[1:]
+		if key := fmt.Sprint(call); seen[key] {
+			continue
+		} else {
+			seen[key] = true
+		}
+		a, err := ask(ctx, s, call)
+		if err != nil {
+			return made, err
+		}
+		made = append(made, a)
+		if cause.MatchString(a.text) {
+			return made, nil
+		}
+		queue = append(queue, a.next...)
+	}
+	var texts []string
+	for _, a := range made {
+		texts = append(texts, "--- "+a.line+"\n"+a.text)
+	}
+	return made, fmt.Errorf("%d calls do not find %s:\n%s", len(made), cause, strings.Join(texts, "\n"))
+}
+
+// testDiagnosis finds the causes of faults that an environment has, with the real binary.
+func (d deployed) testDiagnosis(t *testing.T) {
+	for _, fault := range []string{
+		"secret-key-missing", "database-unavailable", "certificate-expired", "not-delegated", "dead-letters", "port-open", "drift",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			d := d.copied(t)
+			cmd := exec.Command("deployer", "mcp", "--env", "staging", "--local", "--fault", fault)
+			cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+d.root, "DEPLOYER_STATE_DIR="+d.dir)
+			var errs bytes.Buffer
+			cmd.Stderr = &errs
+			s, err := connectTo(t.Context(), cmd)
+			require.NoError(t, err)
+			_, err = diagnose(t.Context(), s, regexp.MustCompile(causes[fault]))
+			require.NoError(t, err)
+			require.NoError(t, s.Close())
+			require.Empty(t, errs.String(), "a call prints nothing")
+		})
+	}
+}
+
+// diagnoses finds the cause of a fault of the deployment before: diagnoses FAULT.
+func diagnoses(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || causes[args[0]] == "" {
+		ts.Fatalf("usage: diagnoses FAULT, one of the table causes")
+	}
+	cmd := exec.Command("deployer", "mcp", "--env", "staging", "--local")
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "DEPLOYER_PULUMI"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ctx := context.Background()
+	s, err := connectTo(ctx, cmd)
+	ts.Check(err)
+	defer func() { ts.Check(s.Close()) }()
+	made, err := diagnose(ctx, s, regexp.MustCompile(causes[args[0]]))
+	ts.Check(err)
+	for _, a := range made {
+		ts.Logf("%s", a.line)
+	}
+}
+
+// Every fault of the table is diagnosed, by testDiagnosis or by a script.
+func TestEveryCauseIsDiagnosed(t *testing.T) {
+	require.GreaterOrEqual(t, len(causes), 10)
+	source, err := os.ReadFile("mcp_test.go")
+	require.NoError(t, err)
+	scripts := string(source)
+	for _, name := range []string{"faults", "faults_rollout"} {
+		content, err := os.ReadFile("testdata/script/" + name + ".txtar")
+		require.NoError(t, err)
+		scripts += string(content)
+	}
+	for fault := range causes {
+		require.True(t, strings.Contains(scripts, "\ndiagnoses "+fault+"\n") || strings.Count(scripts, `"`+fault+`"`) == 2, fault)
+	}
+}
+
+// tools calls every tool with every argument, in an account with secrets in its logs, with faults and without, and searches what the client gets
+// for each secret.
+func (p prepared) tools(t *testing.T) {
+	s := p.stage(t)
+	s.run(0, strings.Fields("migrate --command printenv --env staging --local --yes"), "")
+	for _, faults := range []string{"", drillFaults} {
+		cmd := exec.Command("deployer", strings.Fields("mcp --local --debug --verbose"+faults)...)
+		cmd.Dir, cmd.Env = s.work, s.environment()
+		var errs bytes.Buffer
+		cmd.Stderr = &errs
+		session, err := connectTo(t.Context(), cmd)
+		require.NoError(t, err)
+		list, err := session.ListTools(t.Context(), nil)
+		require.NoError(t, err)
+		s.search("the list of tools", fmt.Sprint(list.Tools))
+		require.Len(t, list.Tools, len(mcp.Tools()))
+		for _, tool := range list.Tools {
+			for _, arguments := range argumentsOf(tool) {
+				result, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: tool.Name, Arguments: arguments})
+				require.NoError(t, err)
+				whole, err := json.Marshal(result)
+				require.NoError(t, err)
+				where := fmt.Sprintf("%s %v%s", tool.Name, arguments, faults)
+				s.search(where, string(whole))
+				s.search(where+" as text", result.Content[0].(*sdk.TextContent).Text)
+				if tool.Name == "logs" && fmt.Sprint(arguments["since"]) == "1h" && faults == "" {
+					require.Contains(t, string(whole), "[hidden]", "the environment that the migration printed has secrets")
+				}
+				if filter, _ := arguments["filter"].(string); filter == hunter {
+					require.NotContains(t, string(whole), `"untrusted"`, "a line is found by a part of a value that it hides")
+				}
+			}
+		}
+		require.NoError(t, session.Close())
+		s.search("standard error of mcp", errs.String())
+	}
+	s.searchFiles(s.work)
+}
+
+// argumentsOf returns calls of a tool with staging: without further arguments, and with each of them.
+func argumentsOf(tool *sdk.Tool) []map[string]any {
+	all := []map[string]any{{"env": "staging"}, {"env": "staging", "no_mask": true}}
+	properties, _ := tool.InputSchema.(map[string]any)["properties"].(map[string]any)
+	for name := range properties {
+		for _, value := range map[string][]any{
+			"env":       {"dev"},
+			"only":      {[]string{"*"}, []string{"environment", "secret", "database"}, []string{"ecs_tasks", "secrets"}},
+			"service":   {[]string{"api"}, []string{"migration"}},
+			"since":     {"1h", "2026-11-01"},
+			"until":     {"1s"},
+			"filter":    {"a", hunter, "DSN"},
+			"id":        {"20261123-161530-1f3a"},
+			"image_tag": {otherTag},
+			"limit":     {1, 200},
+			"offset":    {1},
+		}[name] {
+			all = append(all, map[string]any{"env": "staging", name: value})
+			if name == "env" {
+				all[len(all)-1]["env"] = value
+			}
+		}
+	}
+	return all
+}
