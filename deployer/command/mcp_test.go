@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,9 +62,11 @@ func ask(ctx context.Context, s *sdk.ClientSession, call mcp.Call) (answered, er
 	if err != nil {
 		return answered{}, err
 	}
-	arguments, err := json.Marshal(call.Arguments)
-	if err != nil {
-		return answered{}, err
+	arguments := []byte("{}")
+	if len(call.Arguments) > 0 {
+		if arguments, err = json.Marshal(call.Arguments); err != nil {
+			return answered{}, err
+		}
 	}
 	a := answered{line: call.Tool + " " + string(arguments), text: result.Content[0].(*sdk.TextContent).Text}
 	var notes struct{ Next []mcp.Call }
@@ -154,10 +158,33 @@ func diagnoses(ts *testscript.TestScript, neg bool, args []string) {
 	defer func() { ts.Check(s.Close()) }()
 	made, err := diagnose(ctx, s, regexp.MustCompile(causes[args[0]]))
 	ts.Check(err)
+	var lines []string
 	for _, a := range made {
-		ts.Logf("%s", a.line)
+		lines = append(lines, recordID.ReplaceAllString(a.line, "ID"))
+	}
+	ts.Logf("%s", strings.Join(lines, "\n"))
+	if args[0] != documentedFault {
+		return
+	}
+	page, err := os.ReadFile(filepath.Join(ts.Getenv("ROOT"), "docs", "mcp.md"))
+	ts.Check(err)
+	var documented []string
+	for _, m := range documentedCall.FindAllString(string(page), -1) {
+		documented = append(documented, recordID.ReplaceAllString(m, "ID"))
+	}
+	if !slices.Equal(documented, lines) {
+		ts.Fatalf("docs/mcp.md has the calls\n%s", strings.Join(documented, "\n"))
 	}
 }
+
+// documentedFault is the fault of the example in docs/mcp.md.
+const documentedFault = "migration-fails"
+
+var (
+	// documentedCall matches a call in the example, at the start of a line.
+	documentedCall = regexp.MustCompile(`(?m)^[a-z]+ \{.*\}$`)
+	recordID       = regexp.MustCompile(`[0-9]{8}-[0-9]{6}-[0-9a-f]{4}`)
+)
 
 // Every fault of the table is diagnosed, by testDiagnosis or by a script.
 func TestEveryCauseIsDiagnosed(t *testing.T) {
@@ -192,7 +219,7 @@ func (p prepared) tools(t *testing.T) {
 		s.search("the list of tools", fmt.Sprint(list.Tools))
 		require.Len(t, list.Tools, len(mcp.Tools()))
 		for _, tool := range list.Tools {
-			for _, arguments := range argumentsOf(tool) {
+			for _, arguments := range argumentsOf(tool, faults != "") {
 				result, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: tool.Name, Arguments: arguments})
 				require.NoError(t, err)
 				whole, err := json.Marshal(result)
@@ -214,27 +241,34 @@ func (p prepared) tools(t *testing.T) {
 	s.searchFiles(s.work)
 }
 
-// argumentsOf returns calls of a tool with staging: without further arguments, and with each of them.
-func argumentsOf(tool *sdk.Tool) []map[string]any {
-	all := []map[string]any{{"env": "staging"}, {"env": "staging", "no_mask": true}}
+// ofTheEngine are the tools that run the engine, for a second or two.
+var ofTheEngine = []string{"drift", "preview"}
+
+// argumentsOf returns calls of a tool for staging: without further arguments, and with each of them; of the tools that run the engine one with
+// all of them, and none where they are brief.
+func argumentsOf(tool *sdk.Tool, brief bool) []map[string]any {
+	plain := map[string]any{"env": "staging"}
+	if slices.Contains(ofTheEngine, tool.Name) {
+		whole := map[string]any{"env": "staging", "only": []string{"a"}, "limit": 200}
+		if tool.Name == "preview" {
+			whole["image_tag"] = otherTag
+		}
+		return []map[string]any{plain, whole}[:map[bool]int{true: 1, false: 2}[brief]]
+	}
+	all := []map[string]any{plain, {"env": "dev"}, {"env": "staging", "no_mask": true}}
 	properties, _ := tool.InputSchema.(map[string]any)["properties"].(map[string]any)
 	for name := range properties {
 		for _, value := range map[string][]any{
-			"env":       {"dev"},
-			"only":      {[]string{"*"}, []string{"environment", "secret", "database"}, []string{"ecs_tasks", "secrets"}},
-			"service":   {[]string{"api"}, []string{"migration"}},
-			"since":     {"1h", "2026-11-01"},
-			"until":     {"1s"},
-			"filter":    {"a", hunter, "DSN"},
-			"id":        {"20261123-161530-1f3a"},
-			"image_tag": {otherTag},
-			"limit":     {1, 200},
-			"offset":    {1},
+			"only":    {[]string{"*"}, []string{"environment", "secret", "database"}, []string{"ecs_tasks", "secrets"}},
+			"service": {[]string{"api"}, []string{"migration"}},
+			"since":   {"1h", "2026-11-01"},
+			"until":   {"1s"},
+			"filter":  {"a", hunter, "DSN"},
+			"id":      {"20261123-161530-1f3a"},
+			"limit":   {1, 200},
+			"offset":  {1},
 		}[name] {
 			all = append(all, map[string]any{"env": "staging", name: value})
-			if name == "env" {
-				all[len(all)-1]["env"] = value
-			}
 		}
 	}
 	return all

@@ -288,7 +288,7 @@ func (m mcpServer) history(ctx context.Context, in mcp.HistoryArguments) (*mcp.H
 		into = &one
 	}
 	warnings, err := m.read(ctx, in.Env, into, func(ctx context.Context, s *services) error {
-		// One more than can be shown tells whether there are more.
+		// One more than is shown, so that the result names that there are more.
 		limit := cmp.Or(in.Limit, defaultHistoryLimit) + in.Offset + 1
 		return historyOptions{targets: s.targets, terminal: s.terminal, format: "json", id: in.ID, limit: limit}.run(ctx)
 	})
@@ -357,7 +357,7 @@ func (m mcpServer) logs(ctx context.Context, in mcp.LogsArguments) (*mcp.Logs, e
 		if err := json.Unmarshal(line, &e); err != nil {
 			return nil, fmt.Errorf("read a line: %w", err)
 		}
-		// CloudWatch compares words with what the container wrote: without this, they would tell what a hidden value contains.
+		// CloudWatch compares words with what the container wrote: without this, a line that is found would reveal a part of a hidden value.
 		if containsAll(e.Message, words) {
 			doc.Lines = append(doc.Lines, mcp.Line{
 				Time: e.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Service: e.Service, Task: ecstasks.ShortID(e.Task), Untrusted: strings.TrimRight(e.Message, "\r\n"),

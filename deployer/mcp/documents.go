@@ -7,7 +7,7 @@ type document interface {
 	// notes returns what every document has, to be completed.
 	notes() *Notes
 	// lists returns the lists that may be shortened, the most important first.
-	lists() []cut
+	lists() []part
 	// suggest returns the calls that show more about what the document reports, the most useful first.
 	suggest() []Call
 }
@@ -77,8 +77,8 @@ type Omission struct {
 	Reason    string `json:"reason"`
 }
 
-func (s *Status) lists() []cut {
-	return []cut{list("findings", &s.Findings, `"only" with their components`), list("healthy", &s.Healthy, ""), list("omitted", &s.Omitted, "")}
+func (s *Status) lists() []part {
+	return []part{list("findings", &s.Findings, `"only" with their components`), list("healthy", &s.Healthy, ""), list("omitted", &s.Omitted, "")}
 }
 
 // Problem is why a probe failed.
@@ -111,7 +111,7 @@ type Health struct {
 	Notes
 }
 
-func (h *Health) lists() []cut { return []cut{list("probes", &h.Probes, "")} }
+func (h *Health) lists() []part { return []part{list("probes", &h.Probes, "")} }
 
 // Change is what happened to a resource in the account, or would happen to it in a deployment.
 type Change struct {
@@ -148,8 +148,8 @@ type Drift struct {
 	Notes
 }
 
-func (d *Drift) lists() []cut {
-	return []cut{list("changes", &d.Changes, `"only" with types or names`), list("remedies", &d.Remedies, "")}
+func (d *Drift) lists() []part {
+	return []part{list("changes", &d.Changes, `"only" with types or names`), list("remedies", &d.Remedies, "")}
 }
 
 // Preview is the result of preview.
@@ -164,8 +164,8 @@ type Preview struct {
 	Notes
 }
 
-func (p *Preview) lists() []cut {
-	return []cut{list("changes", &p.Changes, `"only" with types or names`), list("risks", &p.Risks, ""), list("restarts", &p.Restarts, "")}
+func (p *Preview) lists() []part {
+	return []part{list("changes", &p.Changes, `"only" with types or names`), list("risks", &p.Risks, ""), list("restarts", &p.Restarts, "")}
 }
 
 // Phase is a phase of a deployment.
@@ -204,8 +204,8 @@ type History struct {
 	Notes
 }
 
-func (h *History) lists() []cut {
-	return []cut{list("deployments", &h.Deployments, `"id" with one of them`)}
+func (h *History) lists() []part {
+	return []part{list("deployments", &h.Deployments, `"id" with one of them`)}
 }
 
 // Task is a task of the environment.
@@ -233,7 +233,7 @@ type Tasks struct {
 	Notes
 }
 
-func (t *Tasks) lists() []cut { return []cut{list("tasks", &t.Tasks, `"service" with one of them`)} }
+func (t *Tasks) lists() []part { return []part{list("tasks", &t.Tasks, `"service" with one of them`)} }
 
 // Line is a line that a container wrote.
 type Line struct {
@@ -256,10 +256,10 @@ type Logs struct {
 	Notes
 }
 
-func (l *Logs) lists() []cut {
+func (l *Logs) lists() []part {
 	c := list("lines", &l.Lines, `"until" with the time of the first line, "service" or "filter"`)
 	c.newest = true
-	return []cut{c}
+	return []part{c}
 }
 
 // Run is where an image runs.
@@ -287,7 +287,7 @@ type Images struct {
 	Notes
 }
 
-func (i *Images) lists() []cut { return []cut{list("images", &i.Images, "")} }
+func (i *Images) lists() []part { return []part{list("images", &i.Images, "")} }
 
 // Variable is an environment variable of the containers of services.
 type Variable struct {
@@ -312,8 +312,8 @@ type Vars struct {
 	Notes
 }
 
-func (v *Vars) lists() []cut {
-	return []cut{list("variables", &v.Variables, `"only" with their names, or "service" with one service`), list("findings", &v.Findings, "")}
+func (v *Vars) lists() []part {
+	return []part{list("variables", &v.Variables, `"only" with their names, or "service" with one service`), list("findings", &v.Findings, "")}
 }
 
 // CostLine is what is billed for a resource.
@@ -344,8 +344,8 @@ type Cost struct {
 	Notes
 }
 
-func (c *Cost) lists() []cut {
-	return []cut{list("lines", &c.Lines, `"only" with an area`), list("savings", &c.Savings, ""), list("unpriced", &c.Unpriced, "")}
+func (c *Cost) lists() []part {
+	return []part{list("lines", &c.Lines, `"only" with an area`), list("savings", &c.Savings, ""), list("unpriced", &c.Unpriced, "")}
 }
 
 // Output is an output of a stack.
@@ -361,7 +361,7 @@ type Outputs struct {
 	Notes
 }
 
-func (o *Outputs) lists() []cut { return []cut{list("outputs", &o.Outputs, `"only" with their names`)} }
+func (o *Outputs) lists() []part { return []part{list("outputs", &o.Outputs, `"only" with their names`)} }
 
 // Holder holds a lock.
 type Holder struct {
@@ -384,7 +384,7 @@ type Lock struct {
 	Notes
 }
 
-func (*Lock) lists() []cut { return nil }
+func (*Lock) lists() []part { return nil }
 
 // plain returns a value as JSON decodes it, with whole numbers as integers.
 func plain(value any) any {

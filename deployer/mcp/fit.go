@@ -37,8 +37,8 @@ func isShort(text string) (bool, error) {
 	return n <= most, err
 }
 
-// A cut is a list of a document that can be shortened.
-type cut struct {
+// A part is a list of a document that can be shortened.
+type part struct {
 	name string
 	all  int
 	// keep keeps n items from an index on.
@@ -49,14 +49,14 @@ type cut struct {
 	newest bool
 }
 
-// list returns the cut of a list. What it keeps is always part of the list as it is now.
-func list[T any](name string, items *[]T, more string) cut {
+// list returns a list as a part. What it keeps is always part of the list as it is now.
+func list[T any](name string, items *[]T, more string) part {
 	all := *items
 	if all == nil {
 		all = []T{}
 	}
 	*items = all
-	return cut{name: name, all: len(all), more: more, keep: func(from, n int) { *items = all[from : from+n : from+n] }}
+	return part{name: name, all: len(all), more: more, keep: func(from, n int) { *items = all[from : from+n : from+n] }}
 }
 
 // A level is how far texts are shortened.
@@ -96,7 +96,7 @@ type fitter struct {
 	tool  string
 	doc   document
 	page  Page
-	lists []cut
+	lists []part
 	// before are the notes that the document had.
 	before []string
 	// shortened is how far texts were shortened; zero where none was.
@@ -137,7 +137,7 @@ func (f *fitter) at(l level) (*sdk.CallToolResult, error) {
 }
 
 // most returns how many items of a list are wanted.
-func (f *fitter) most(i int, c cut) int {
+func (f *fitter) most(i int, c part) int {
 	if i > 0 {
 		return c.all
 	}
@@ -193,7 +193,7 @@ func (f *fitter) render(kept []int) (*sdk.CallToolResult, error) {
 }
 
 // note describes what is left out of a list, and how to ask for it.
-func (f *fitter) note(c cut, from, n int) string {
+func (f *fitter) note(c part, from, n int) string {
 	shown := fmt.Sprintf("%s: %d of %d", c.name, n, c.all)
 	var how []string
 	if c.more != "" {
@@ -232,22 +232,22 @@ func shorten(v reflect.Value, l level, inItem bool) (changed bool) {
 			changed = shorten(v.Index(i), l, true) || changed
 		}
 	case reflect.String:
-		short, cut := shortText(v.String(), l)
+		short, less := shortText(v.String(), l)
 		v.SetString(short)
-		return cut
+		return less
 	case reflect.Interface:
 		if v.IsNil() {
 			return false
 		}
-		short, cut := shortValue(v.Interface(), l)
+		short, less := shortValue(v.Interface(), l)
 		v.Set(reflect.ValueOf(short))
-		return cut
+		return less
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
 			if inner := v.MapIndex(key); inner.Kind() == reflect.Interface && !inner.IsNil() {
-				short, cut := shortValue(inner.Interface(), l)
+				short, less := shortValue(inner.Interface(), l)
 				v.SetMapIndex(key, reflect.ValueOf(short))
-				changed = changed || cut
+				changed = changed || less
 			}
 		}
 	}
@@ -264,14 +264,14 @@ func shortValue(value any, l level) (short any, changed bool) {
 			value, changed = append([]any{fmt.Sprintf("… %d more", left)}, value[left:]...), true
 		}
 		for i := range value {
-			inner, cut := shortValue(value[i], l)
-			value[i], changed = inner, changed || cut
+			inner, less := shortValue(value[i], l)
+			value[i], changed = inner, changed || less
 		}
 		return value, changed
 	case map[string]any:
 		for key := range value {
-			inner, cut := shortValue(value[key], l)
-			value[key], changed = inner, changed || cut
+			inner, less := shortValue(value[key], l)
+			value[key], changed = inner, changed || less
 		}
 	case float64:
 		if whole := int64(value); float64(whole) == value {

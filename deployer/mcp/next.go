@@ -99,7 +99,7 @@ func (s *Status) suggest() []Call {
 		}
 		more = append(more, related[f.Component]...)
 	}
-	return slices.Concat(calls, more, []Call{with("history", "limit", 3), {"lock", nil}})
+	return slices.Concat(calls, more, []Call{with("history", "limit", 3)})
 }
 
 func (h *Health) suggest() []Call {

@@ -20,7 +20,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
-// returns is a function for a tool, with a fixed result.
+// returns returns a function for a tool, with a fixed result.
 func returns[In, Out any](doc *Out, err error) func(context.Context, In) (*Out, error) {
 	return func(context.Context, In) (*Out, error) { return doc, err }
 }
@@ -206,7 +206,7 @@ func TestOneCallAtATime(t *testing.T) {
 	}
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
-	<-running // the cancelled call has made room
+	<-running // the cancelled call has ended
 	close(finish)
 	require.NoError(t, <-ended)
 }
