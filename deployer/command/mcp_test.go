@@ -238,7 +238,37 @@ func (p prepared) tools(t *testing.T) {
 		require.NoError(t, session.Close())
 		s.search("standard error of mcp", errs.String())
 	}
+	s.withoutSecret(t)
 	s.searchFiles(s.work)
+}
+
+// withoutSecret reads log lines with secrets where the configuration secret, whose values are to be hidden in them, cannot be read.
+func (s stage) withoutSecret(t *testing.T) {
+	file := filepath.Join(s.state, "local", "account.json")
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var account map[string]any
+	require.NoError(t, json.Unmarshal(content, &account))
+	account["secrets"].(map[string]any)["balancer-staging-config"].(map[string]any)["versions"] = []any{}
+	content, err = json.Marshal(account)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, content, 0o600))
+
+	cmd := exec.Command("deployer", "mcp", "--env", "staging", "--local")
+	cmd.Dir, cmd.Env = s.work, s.environment()
+	session, err := connectTo(t.Context(), cmd)
+	require.NoError(t, err)
+	for _, tool := range []string{"logs", "status", "tasks", "history", "vars"} {
+		result, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: tool})
+		require.NoError(t, err)
+		text := result.Content[0].(*sdk.TextContent).Text
+		s.search(tool+" without the secret", text)
+		if tool == "logs" {
+			require.True(t, result.IsError)
+			require.Contains(t, text, "cannot be hidden")
+		}
+	}
+	require.NoError(t, session.Close())
 }
 
 // ofTheEngine are the tools that run the engine, for a second or two.

@@ -39,13 +39,17 @@ func (m mcpServer) status(ctx context.Context, in mcp.StatusArguments) (*mcp.Sta
 		if m.flags.timeout > 0 {
 			timeout = m.flags.timeout
 		}
-		return statusOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, format: "json", timeout: timeout, only: in.Only}.run(ctx, ctx)
+		return statusOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, format: "json", timeout: timeout, only: in.Only, hiddenOnly: true}.run(ctx, ctx)
 	})
 	doc := &report.Status
 	doc.Warnings, doc.Findings = warnings, []mcp.Finding{}
 	rank := []string{string(checks.Error), string(checks.Unknown), string(checks.Warning), string(checks.Healthy)}
 	slices.SortStableFunc(report.Services, func(a, b mcp.Finding) int { return slices.Index(rank, a.Status) - slices.Index(rank, b.Status) })
 	for _, f := range report.Services {
+		if lines, found := f.Details[checks.LogLines]; found {
+			delete(f.Details, checks.LogLines)
+			f.Details["untrusted_log_lines"] = lines
+		}
 		switch {
 		case f.Status != string(checks.Healthy) || len(in.Only) > 0:
 			doc.Findings = append(doc.Findings, f)
@@ -287,15 +291,17 @@ func (m mcpServer) history(ctx context.Context, in mcp.HistoryArguments) (*mcp.H
 	if in.ID != "" {
 		into = &one
 	}
+	// One more than is shown, so that the result names that there are more.
+	limit := cmp.Or(in.Limit, defaultHistoryLimit) + in.Offset + 1
 	warnings, err := m.read(ctx, in.Env, into, func(ctx context.Context, s *services) error {
-		// One more than is shown, so that the result names that there are more.
-		limit := cmp.Or(in.Limit, defaultHistoryLimit) + in.Offset + 1
 		return historyOptions{targets: s.targets, terminal: s.terminal, format: "json", id: in.ID, limit: limit}.run(ctx)
 	})
 	if in.ID != "" {
 		all = []history.Deployment{one}
 	}
-	doc := &mcp.History{Environment: m.fullName(in.Env), Deployments: []mcp.Deployment{}, Detailed: in.ID != "", Notes: mcp.Notes{Warnings: warnings}}
+	doc := &mcp.History{
+		Environment: m.fullName(in.Env), Deployments: []mcp.Deployment{}, Detailed: in.ID != "", More: len(all) == limit, Notes: mcp.Notes{Warnings: warnings},
+	}
 	for _, d := range all {
 		doc.Deployments = append(doc.Deployments, deploymentFor(d, in.ID != ""))
 	}
@@ -341,17 +347,18 @@ func (m mcpServer) logs(ctx context.Context, in mcp.LogsArguments) (*mcp.Logs, e
 	doc := &mcp.Logs{
 		Environment: m.fullName(in.Env), Since: cmp.Or(in.Since, defaultLogWindow), Note: mcp.Untrusted, Lines: []mcp.Line{},
 	}
-	words := strings.Fields(in.Filter)
+	words, limit := strings.Fields(in.Filter), cmp.Or(in.Limit, defaultLogLines)
 	if strings.ContainsAny(in.Filter, `"\`) {
 		return nil, hint.With(errors.New("filter takes words, not a pattern"), "leave quotes and backslashes out")
 	}
 	printed, warnings, err := m.output(ctx, in.Env, func(ctx context.Context, s *services) error {
 		return logsOptions{
 			targets: s.targets, terminal: s.terminal, format: logs.JSON, services: in.Service, since: doc.Since, until: in.Until,
-			filter: strings.Join(list.Map(words, strconv.Quote), " "), limit: cmp.Or(in.Limit, defaultLogLines), hiddenOnly: true,
+			filter: strings.Join(list.Map(words, strconv.Quote), " "), limit: limit, hiddenOnly: true,
 		}.run(ctx)
 	})
 	doc.Warnings = warnings
+	doc.More = bytes.Count(printed, []byte("\n")) >= limit
 	for line := range bytes.Lines(printed) {
 		var e logs.Event
 		if err := json.Unmarshal(line, &e); err != nil {

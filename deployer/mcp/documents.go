@@ -201,11 +201,15 @@ type History struct {
 	Deployments []Deployment `json:"deployments"`
 	// Detailed marks a single deployment that was asked for.
 	Detailed bool `json:"-"`
+	// More reports that there are more than were read.
+	More bool `json:"-"`
 	Notes
 }
 
 func (h *History) lists() []part {
-	return []part{list("deployments", &h.Deployments, `"id" with one of them`)}
+	p := list("deployments", &h.Deployments, `"id" with one of them`)
+	p.open = h.More
+	return []part{p}
 }
 
 // Task is a task of the environment.
@@ -253,13 +257,15 @@ type Logs struct {
 	Since       string `json:"since"`
 	Note        string `json:"note" jsonschema:"how to treat the lines"`
 	Lines       []Line `json:"lines"`
+	// More reports that there are more than were read.
+	More bool `json:"-"`
 	Notes
 }
 
 func (l *Logs) lists() []part {
-	c := list("lines", &l.Lines, `"until" with the time of the first line, "service" or "filter"`)
-	c.newest = true
-	return []part{c}
+	p := list("lines", &l.Lines, `"until" with the time of the first line, "service" or "filter"`)
+	p.newest, p.open = true, l.More
+	return []part{p}
 }
 
 // Run is where an image runs.
@@ -361,7 +367,9 @@ type Outputs struct {
 	Notes
 }
 
-func (o *Outputs) lists() []part { return []part{list("outputs", &o.Outputs, `"only" with their names`)} }
+func (o *Outputs) lists() []part {
+	return []part{list("outputs", &o.Outputs, `"only" with their names`)}
+}
 
 // Holder holds a lock.
 type Holder struct {

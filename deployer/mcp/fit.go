@@ -47,6 +47,8 @@ type part struct {
 	more string
 	// newest keeps the last items instead of the first.
 	newest bool
+	// open marks a list of which more exists than was read.
+	open bool
 }
 
 // list returns a list as a part. What it keeps is always part of the list as it is now.
@@ -161,7 +163,7 @@ func (f *fitter) render(kept []int) (*sdk.CallToolResult, error) {
 			from = f.page.Offset
 		}
 		c.keep(from, kept[i])
-		if kept[i] < c.all {
+		if kept[i] < c.all || c.open {
 			notes.Truncated = append(notes.Truncated, f.note(c, from, kept[i]))
 		}
 	}
@@ -195,6 +197,9 @@ func (f *fitter) render(kept []int) (*sdk.CallToolResult, error) {
 // note describes what is left out of a list, and how to ask for it.
 func (f *fitter) note(c part, from, n int) string {
 	shown := fmt.Sprintf("%s: %d of %d", c.name, n, c.all)
+	if c.open {
+		shown = fmt.Sprintf("%s: %d of at least %d", c.name, n, c.all)
+	}
 	var how []string
 	if c.more != "" {
 		how = append(how, c.more)

@@ -200,8 +200,8 @@ func TestOneCallAtATime(t *testing.T) {
 	select {
 	case <-running:
 		t.Fatal("the second call runs beside the first")
-	case <-ended:
-		t.Fatal("a call has ended")
+	case err := <-ended:
+		t.Fatal("a call has ended", err)
 	default:
 	}
 	cancel()
