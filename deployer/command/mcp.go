@@ -15,13 +15,17 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/mcp"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func mcpVerb() verb {
 	return verb{
 		name: "mcp", usage: "serve what the deployer reads to an assistant: a Model Context Protocol server",
-		long: `Serves tools on standard input and output, until the client closes them: ` + strings.Join(mcp.Tools(), ", ") + `. All of them
-only read, none asks a question, and secrets are masked under any argument. A result has at most ` + fmt.Sprint(mcp.MaxTokens) + ` tokens and names what it left out.
+		long: `Serves tools on standard input and output, until the client closes them:
+` + text.Wrap("   "+strings.Join(mcp.Tools(), " "), 74, "   ") + `
+All of them only read, none asks a question, and secrets are masked under any argument. A result has at most ` +
+			fmt.Sprint(mcp.MaxTokens) + ` tokens
+and names what it left out.
 With --env, the server is for these environments; with a single one, calls need not name it. --timeout limits each call.`,
 		examples:     []string{"deployer mcp", "deployer mcp --env staging", "deployer mcp --env dev --local"},
 		takesSeveral: true,
@@ -48,7 +52,8 @@ func (m mcpServer) run(ctx context.Context, s *services, version string) error {
 		return err
 	}
 	server, err := mcp.NewServer(mcp.Options{
-		Version: version, Environments: names, Components: checks.Components(), Services: taskServices[:3], Tasks: taskServices, Sources: logSources,
+		Version: version, Environments: names, Components: checks.Components(), Tasks: taskServices, Sources: logSources,
+		Services: []string{string(environment.API), string(environment.Worker), string(environment.Scheduler)},
 	}, m.functions())
 	if err != nil {
 		return err
@@ -87,8 +92,11 @@ func (m mcpServer) services(env string) (s *services, out, log *bytes.Buffer) {
 	}), out, log
 }
 
+// command is what a command does with its services.
+type command func(context.Context, *services) error
+
 // read runs a command with --format json, and decodes its result. It returns the command's warnings.
-func (m mcpServer) read(ctx context.Context, env string, into any, run func(context.Context, *services) error) (warnings []string, err error) {
+func (m mcpServer) read(ctx context.Context, env string, into any, run command) (warnings []string, err error) {
 	result, warnings, err := m.output(ctx, env, run)
 	switch {
 	case err != nil:
@@ -102,9 +110,9 @@ func (m mcpServer) read(ctx context.Context, env string, into any, run func(cont
 	return warnings, nil
 }
 
-// output runs a command with --format json, and returns its result, its warnings, and its error with the flags in force. An exit code whose
-// reason is in the result is no error.
-func (m mcpServer) output(ctx context.Context, env string, run func(context.Context, *services) error) (result []byte, warnings []string, err error) {
+// output runs a command with --format json, and returns its result, its warnings, and its error with the flags in force. An exit
+// code whose reason is in the result is no error.
+func (m mcpServer) output(ctx context.Context, env string, run command) (result []byte, warnings []string, err error) {
 	s, out, log := m.services(env)
 	err = runWithTimeout(ctx, m.flags.timeout, func(ctx context.Context) error { return s.terminal.withWriteError(run(ctx, s)) })
 	if reasons := unreportedErrors(err); len(reasons) > 0 {
@@ -129,7 +137,7 @@ func warningsIn(log string) []string {
 // functions returns what the tools call.
 func (m mcpServer) functions() mcp.Functions {
 	return mcp.Functions{
-		Status: m.status, Health: m.health, Drift: m.drift, Preview: m.preview, History: m.history, Tasks: m.tasks, Logs: m.logs, Images: m.images,
-		Vars: m.vars, Cost: m.cost, Outputs: m.outputs, Lock: m.lock,
+		Status: m.status, Health: m.health, Drift: m.drift, Preview: m.preview, History: m.history, Tasks: m.tasks, Logs: m.logs,
+		Images: m.images, Vars: m.vars, Cost: m.cost, Outputs: m.outputs, Lock: m.lock,
 	}
 }

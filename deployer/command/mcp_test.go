@@ -90,8 +90,8 @@ func ask(ctx context.Context, s *sdk.ClientSession, call mcp.Call) (answered, er
 	return a, nil
 }
 
-// diagnose follows one rule: begin with status, then make the calls that the documents suggest, in their order, each once. It returns the calls
-// up to the one whose document names the cause; an error where maxDiagnosis are not enough.
+// diagnose follows one rule: begin with status, then make the calls that the documents suggest, in their order, each once. It
+// returns the calls up to the one whose document names the cause; an error where maxDiagnosis are not enough.
 func diagnose(ctx context.Context, s *sdk.ClientSession, cause *regexp.Regexp) ([]answered, error) {
 	var made []answered
 	queue, seen := []mcp.Call{{Tool: "status"}}, map[string]bool{}
@@ -202,8 +202,8 @@ func TestEveryCauseIsDiagnosed(t *testing.T) {
 	}
 }
 
-// tools calls every tool with every argument, in an account with secrets in its logs, with faults and without, and searches what the client gets
-// for each secret.
+// tools calls every tool with every argument, in an account with secrets in its logs, with faults and without, and searches what
+// the client gets for each secret.
 func (p prepared) tools(t *testing.T) {
 	s := p.stage(t)
 	s.run(0, strings.Fields("migrate --command printenv --env staging --local --yes"), "")
@@ -242,7 +242,8 @@ func (p prepared) tools(t *testing.T) {
 	s.searchFiles(s.work)
 }
 
-// withoutSecret reads log lines with secrets where the configuration secret, whose values are to be hidden in them, cannot be read.
+// withoutSecret reads log lines with secrets where the configuration secret, whose values are to be hidden in them, cannot be
+// read.
 func (s stage) withoutSecret(t *testing.T) {
 	file := filepath.Join(s.state, "local", "account.json")
 	content, err := os.ReadFile(file)
@@ -274,8 +275,8 @@ func (s stage) withoutSecret(t *testing.T) {
 // ofTheEngine are the tools that run the engine, for a second or two.
 var ofTheEngine = []string{"drift", "preview"}
 
-// argumentsOf returns calls of a tool for staging: without further arguments, and with each of them; of the tools that run the engine one with
-// all of them, and none where they are brief.
+// argumentsOf returns calls of a tool for staging: without further arguments, and with each of them; of the tools that run the
+// engine one with all of them, and none where they are brief.
 func argumentsOf(tool *sdk.Tool, brief bool) []map[string]any {
 	plain := map[string]any{"env": "staging"}
 	if slices.Contains(ofTheEngine, tool.Name) {

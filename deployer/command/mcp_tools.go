@@ -39,21 +39,26 @@ func (m mcpServer) status(ctx context.Context, in mcp.StatusArguments) (*mcp.Sta
 		if m.flags.timeout > 0 {
 			timeout = m.flags.timeout
 		}
-		return statusOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, format: "json", timeout: timeout, only: in.Only, hiddenOnly: true}.run(ctx, ctx)
+		return statusOptions{
+			targets: s.targets, terminal: s.terminal, stacks: s.stacks, format: "json", timeout: timeout, only: in.Only, hiddenOnly: true,
+		}.run(ctx, ctx)
 	})
 	doc := &report.Status
 	doc.Warnings, doc.Findings = warnings, []mcp.Finding{}
 	rank := []string{string(checks.Error), string(checks.Unknown), string(checks.Warning), string(checks.Healthy)}
-	slices.SortStableFunc(report.Services, func(a, b mcp.Finding) int { return slices.Index(rank, a.Status) - slices.Index(rank, b.Status) })
+	slices.SortStableFunc(report.Services, func(a, b mcp.Finding) int {
+		return slices.Index(rank, a.Status) - slices.Index(rank, b.Status)
+	})
 	for _, f := range report.Services {
 		if lines, found := f.Details[checks.LogLines]; found {
 			delete(f.Details, checks.LogLines)
 			f.Details["untrusted_log_lines"] = lines
 		}
+		listed := slices.ContainsFunc(doc.Findings, func(other mcp.Finding) bool { return other.Component == f.Component })
 		switch {
 		case f.Status != string(checks.Healthy) || len(in.Only) > 0:
 			doc.Findings = append(doc.Findings, f)
-		case !slices.Contains(doc.Healthy, f.Component) && !slices.ContainsFunc(doc.Findings, func(other mcp.Finding) bool { return other.Component == f.Component }):
+		case !listed && !slices.Contains(doc.Healthy, f.Component):
 			doc.Healthy = append(doc.Healthy, f.Component)
 		}
 	}
@@ -120,7 +125,8 @@ func changesFor(where string, all []mcpChange, only []string) []mcp.Change {
 // containsAny reports whether a text contains one of the words, in any case; also without words.
 func containsAny(words []string, texts ...string) bool {
 	all := strings.ToLower(strings.Join(texts, "\n"))
-	return len(words) == 0 || slices.ContainsFunc(words, func(word string) bool { return strings.Contains(all, strings.ToLower(word)) })
+	found := func(word string) bool { return strings.Contains(all, strings.ToLower(word)) }
+	return len(words) == 0 || slices.ContainsFunc(words, found)
 }
 
 func (m mcpServer) drift(ctx context.Context, in mcp.DriftArguments) (*mcp.Drift, error) {
@@ -152,10 +158,13 @@ func (m mcpServer) preview(ctx context.Context, in mcp.PreviewArguments) (*mcp.P
 		Steps     []mcpChange
 	}
 	warnings, err := m.read(ctx, in.Env, &found, func(ctx context.Context, s *services) error {
-		return previewOptions{targets: s.targets, terminal: s.terminal, stacks: s.stacks, shared: s.shared, format: "json", tag: in.ImageTag}.run(ctx)
+		return previewOptions{
+			targets: s.targets, terminal: s.terminal, stacks: s.stacks, shared: s.shared, format: "json", tag: in.ImageTag,
+		}.run(ctx)
 	})
 	doc := &found.Preview
-	doc.Risks, doc.Changes, doc.Warnings = found.Attention, changesFor("", found.Steps, in.Only), slices.Concat(found.Warnings, warnings)
+	doc.Risks, doc.Changes = found.Attention, changesFor("", found.Steps, in.Only)
+	doc.Warnings = slices.Concat(found.Warnings, warnings)
 	return doc, err
 }
 
@@ -246,16 +255,19 @@ func (m mcpServer) cost(ctx context.Context, in mcp.CostArguments) (*mcp.Cost, e
 			MonthlyUSD     float64
 		}
 		Savings []struct {
-			Setting, From, To, Price string
-			MonthlyUSD               float64
+			Setting    string
+			From       string
+			To         string
+			MonthlyUSD float64
+			Price      string
 		}
 	}
 	warnings, err := m.read(ctx, in.Env, &found, func(ctx context.Context, s *services) error {
 		return costOptions{targets: s.targets, terminal: s.terminal, format: "json", assumed: pricing.DefaultAssumptions()}.run(ctx)
 	})
 	doc := &mcp.Cost{
-		Environment: found.Environment, MonthlyUSD: found.MonthlyUSD, MostUSD: found.MostUSD, BudgetUSD: found.BudgetUSD, Unpriced: found.Unpriced,
-		Lines: []mcp.CostLine{}, Notes: mcp.Notes{Warnings: warnings},
+		Environment: found.Environment, MonthlyUSD: found.MonthlyUSD, MostUSD: found.MostUSD, BudgetUSD: found.BudgetUSD,
+		Unpriced: found.Unpriced, Lines: []mcp.CostLine{}, Notes: mcp.Notes{Warnings: warnings},
 	}
 	for _, l := range found.Lines {
 		if containsAny(in.Only, l.Area, l.Resource) {
@@ -264,7 +276,7 @@ func (m mcpServer) cost(ctx context.Context, in mcp.CostArguments) (*mcp.Cost, e
 	}
 	slices.SortStableFunc(doc.Lines, func(a, b mcp.CostLine) int { return int(100 * (b.MonthlyUSD - a.MonthlyUSD)) })
 	for _, s := range found.Savings {
-		doc.Savings = append(doc.Savings, mcp.Saving{Setting: s.Setting, From: s.From, To: s.To, MonthlyUSD: s.MonthlyUSD, Price: s.Price})
+		doc.Savings = append(doc.Savings, mcp.Saving(s))
 	}
 	return doc, err
 }
@@ -300,7 +312,8 @@ func (m mcpServer) history(ctx context.Context, in mcp.HistoryArguments) (*mcp.H
 		all = []history.Deployment{one}
 	}
 	doc := &mcp.History{
-		Environment: m.fullName(in.Env), Deployments: []mcp.Deployment{}, Detailed: in.ID != "", More: len(all) == limit, Notes: mcp.Notes{Warnings: warnings},
+		Environment: m.fullName(in.Env), Deployments: []mcp.Deployment{}, Detailed: in.ID != "", More: len(all) == limit,
+		Notes: mcp.Notes{Warnings: warnings},
 	}
 	for _, d := range all {
 		doc.Deployments = append(doc.Deployments, deploymentFor(d, in.ID != ""))
@@ -311,8 +324,8 @@ func (m mcpServer) history(ctx context.Context, in mcp.HistoryArguments) (*mcp.H
 // deploymentFor returns a record for a document, with its phases and its whole error where it was asked for.
 func deploymentFor(d history.Deployment, detailed bool) mcp.Deployment {
 	found := mcp.Deployment{
-		ID: d.ID, Kind: string(d.Kind), By: d.By, Started: d.Started.UTC().Format(time.RFC3339), Outcome: string(d.Outcome), Verified: d.Verified,
-		Snapshot: d.Snapshot, Error: text.FirstLine(d.Error),
+		ID: d.ID, Kind: string(d.Kind), By: d.By, Started: d.Started.UTC().Format(time.RFC3339), Outcome: string(d.Outcome),
+		Verified: d.Verified, Snapshot: d.Snapshot, Error: text.FirstLine(d.Error),
 	}
 	if !d.Ended.IsZero() {
 		found.Seconds = int(d.Ended.Sub(d.Started).Seconds())
@@ -328,7 +341,9 @@ func deploymentFor(d history.Deployment, detailed bool) mcp.Deployment {
 			found.FailedPhase = cmp.Or(found.FailedPhase, p.Name)
 		}
 		if detailed {
-			found.Phases = append(found.Phases, mcp.Phase{Name: p.Name, Outcome: string(p.Outcome), Seconds: math.Round(p.Seconds*10) / 10, Message: p.Message})
+			found.Phases = append(found.Phases, mcp.Phase{
+				Name: p.Name, Outcome: string(p.Outcome), Seconds: math.Round(p.Seconds*10) / 10, Message: p.Message,
+			})
 		}
 	}
 	if detailed {
@@ -364,10 +379,12 @@ func (m mcpServer) logs(ctx context.Context, in mcp.LogsArguments) (*mcp.Logs, e
 		if err := json.Unmarshal(line, &e); err != nil {
 			return nil, fmt.Errorf("read a line: %w", err)
 		}
-		// CloudWatch compares words with what the container wrote: without this, a line that is found would reveal a part of a hidden value.
+		// CloudWatch compares words with what the container wrote: without this, a line that is found would reveal a part of a
+		// hidden value.
 		if containsAll(e.Message, words) {
 			doc.Lines = append(doc.Lines, mcp.Line{
-				Time: e.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Service: e.Service, Task: ecstasks.ShortID(e.Task), Untrusted: strings.TrimRight(e.Message, "\r\n"),
+				Time: e.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Service: e.Service, Task: ecstasks.ShortID(e.Task),
+				Untrusted: strings.TrimRight(e.Message, "\r\n"),
 			})
 		}
 	}

@@ -63,8 +63,8 @@ type TasksArguments struct {
 type LogsArguments struct {
 	Target
 	Service []string `json:"service,omitempty" jsonschema:"return only lines of these services"`
-	Since   string   `json:"since,omitempty" jsonschema:"start at this time: how long ago, such as 90s, 2h or 7d, or a time such as 2026-11-23T20:00:00Z; 1h without it"`
-	Until   string   `json:"until,omitempty" jsonschema:"end at this time, in the same formats; now without it"`
+	Since   string   `json:"since,omitempty" jsonschema:"how long ago, such as 2h or 7d, or a time, 2026-11-23T20:00:00Z; default 1h"`
+	Until   string   `json:"until,omitempty" jsonschema:"end, in the same formats; default now"`
 	Filter  string   `json:"filter,omitempty" jsonschema:"return only lines that contain all of these words, in the same case"`
 	Limit   int      `json:"limit,omitempty" jsonschema:"return at most this many of the newest lines"`
 }

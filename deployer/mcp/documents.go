@@ -78,7 +78,9 @@ type Omission struct {
 }
 
 func (s *Status) lists() []part {
-	return []part{list("findings", &s.Findings, `"only" with their components`), list("healthy", &s.Healthy, ""), list("omitted", &s.Omitted, "")}
+	return []part{
+		list("findings", &s.Findings, `"only" with their components`), list("healthy", &s.Healthy, ""), list("omitted", &s.Omitted, ""),
+	}
 }
 
 // Problem is why a probe failed.
@@ -165,7 +167,9 @@ type Preview struct {
 }
 
 func (p *Preview) lists() []part {
-	return []part{list("changes", &p.Changes, `"only" with types or names`), list("risks", &p.Risks, ""), list("restarts", &p.Restarts, "")}
+	return []part{
+		list("changes", &p.Changes, `"only" with types or names`), list("risks", &p.Risks, ""), list("restarts", &p.Restarts, ""),
+	}
 }
 
 // Phase is a phase of a deployment.
@@ -319,7 +323,9 @@ type Vars struct {
 }
 
 func (v *Vars) lists() []part {
-	return []part{list("variables", &v.Variables, `"only" with their names, or "service" with one service`), list("findings", &v.Findings, "")}
+	return []part{
+		list("variables", &v.Variables, `"only" with their names, or "service" with one service`), list("findings", &v.Findings, ""),
+	}
 }
 
 // CostLine is what is billed for a resource.

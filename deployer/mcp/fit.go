@@ -80,7 +80,8 @@ func fit(tool string, doc document, page Page) (*sdk.CallToolResult, any, error)
 	f := fitter{tool: tool, doc: doc, page: page, before: doc.notes().Truncated}
 	f.lists = append(doc.lists(), list("warnings", &doc.notes().Warnings, ""))
 	if page.Offset > 0 && page.Offset >= f.lists[0].all {
-		return nil, nil, hint.With(fmt.Errorf("offset %d: the list of %s has %d", page.Offset, f.lists[0].name, f.lists[0].all), "give a smaller offset")
+		err := fmt.Errorf("offset %d: the list of %s has %d", page.Offset, f.lists[0].name, f.lists[0].all)
+		return nil, nil, hint.With(err, "give a smaller offset")
 	}
 	for _, l := range levels {
 		if shorten(reflect.ValueOf(doc), l, false) {
@@ -168,8 +169,8 @@ func (f *fitter) render(kept []int) (*sdk.CallToolResult, error) {
 		}
 	}
 	if f.shortened.text > 0 {
-		notes.Truncated = append(notes.Truncated, fmt.Sprintf("texts longer than %d characters end with …, lists within an item have at most %d; "+
-			"a call for fewer items has room for more of each", f.shortened.text, f.shortened.items))
+		notes.Truncated = append(notes.Truncated, fmt.Sprintf("texts longer than %d characters end with …, lists within an item "+
+			"have at most %d; a call for fewer items has room for more of each", f.shortened.text, f.shortened.items))
 	}
 	encoded, err := json.Marshal(f.doc)
 	if err != nil {
@@ -194,6 +195,9 @@ func (f *fitter) render(kept []int) (*sdk.CallToolResult, error) {
 	return result, nil
 }
 
+// withoutOffset are the tools that have no argument offset.
+var withoutOffset = []string{"health", "logs", "outputs", "lock"}
+
 // note describes what is left out of a list, and how to ask for it.
 func (f *fitter) note(c part, from, n int) string {
 	shown := fmt.Sprintf("%s: %d of %d", c.name, n, c.all)
@@ -204,7 +208,8 @@ func (f *fitter) note(c part, from, n int) string {
 	if c.more != "" {
 		how = append(how, c.more)
 	}
-	if end := from + n; !c.newest && n > 0 && end < c.all && c.name == f.lists[0].name && c.name != "warnings" && f.tool != "health" && f.tool != "outputs" {
+	pages := c.name == f.lists[0].name && !slices.Contains(withoutOffset, f.tool)
+	if end := from + n; pages && n > 0 && end < c.all {
 		how = append(how, fmt.Sprintf(`"offset" %d for the next ones`, end))
 	}
 	if len(how) == 0 {
@@ -216,8 +221,8 @@ func (f *fitter) note(c part, from, n int) string {
 // untouched are the fields that stay as they are: what they contain is to be used as it is.
 var untouched = []string{"Command", "Next", "Truncated"}
 
-// shorten shortens the texts below a value, and the lists within items, and reports whether there was something to shorten. The lists of
-// the document itself are left to fit.
+// shorten shortens the texts below a value, and the lists within items, and reports whether there was something to shorten. The
+// lists of the document itself are left to fit.
 func shorten(v reflect.Value, l level, inItem bool) (changed bool) {
 	switch v.Kind() {
 	case reflect.Pointer:

@@ -10,39 +10,45 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// record returns the ID of a record.
+func record(n int) string { return fmt.Sprintf("20261130-1200%02d-0000", n) }
+
 // deployments returns records with errors of a length.
 func deployments(n, length int) *History {
 	h := &History{Environment: "dev"}
 	for i := range n {
-		h.Deployments = append(h.Deployments, Deployment{ID: fmt.Sprintf("20261130-1200%02d-0000", i), Kind: "full", By: "ann", Error: strings.Repeat("e", length)})
+		h.Deployments = append(h.Deployments, Deployment{ID: record(i), Kind: "full", By: "ann", Error: strings.Repeat("e", length)})
 	}
 	return h
 }
 
 // A list is shortened to what fits, and what is left out is named with the arguments that show it.
 func TestTruncationNamesHowToAskForMore(t *testing.T) {
+	const others = `; for others call history with "id" with one of them`
 	for name, test := range map[string]struct {
 		doc         *History
 		page        Page
-		first, last string
+		first, last int
 		truncated   []string
 	}{
-		"short":           {deployments(2, 0), Page{}, "20261130-120000-0000", "20261130-120001-0000", nil},
-		"limit":           {deployments(5, 0), Page{Limit: 2}, "20261130-120000-0000", "20261130-120001-0000", []string{`deployments: 2 of 5; for others call history with "id" with one of them, or with "offset" 2 for the next ones`}},
-		"limit, offset":   {deployments(5, 0), Page{Limit: 2, Offset: 2}, "20261130-120002-0000", "20261130-120003-0000", []string{`deployments: 2 of 5; for others call history with "id" with one of them, or with "offset" 4 for the next ones`}},
-		"the last":        {deployments(5, 0), Page{Offset: 4}, "20261130-120004-0000", "20261130-120004-0000", []string{`deployments: 1 of 5; for others call history with "id" with one of them`}},
-		"long texts":      {deployments(1, 9000), Page{}, "20261130-120000-0000", "20261130-120000-0000", []string{`texts longer than 1000 characters end with …, lists within an item have at most 50; a call for fewer items has room for more of each`}},
-		"nothing at all":  {deployments(0, 0), Page{Limit: 5}, "", "", nil},
-		"beyond the last": {deployments(1, 0), Page{Limit: 5}, "20261130-120000-0000", "20261130-120000-0000", nil},
+		"short":           {deployments(2, 0), Page{}, 0, 1, nil},
+		"limit":           {deployments(5, 0), Page{Limit: 2}, 0, 1, []string{"deployments: 2 of 5" + others + `, or with "offset" 2 for the next ones`}},
+		"limit, offset":   {deployments(5, 0), Page{2, 2}, 2, 3, []string{"deployments: 2 of 5" + others + `, or with "offset" 4 for the next ones`}},
+		"the last":        {deployments(5, 0), Page{Offset: 4}, 4, 4, []string{"deployments: 1 of 5" + others}},
+		"beyond the last": {deployments(1, 0), Page{Limit: 5}, 0, 0, nil},
+		"long texts": {deployments(1, 9000), Page{}, 0, 0, []string{
+			"texts longer than 1000 characters end with …, lists within an item have at most 50; a call for fewer items has room for more of each",
+		}},
+		"nothing at all": {deployments(0, 0), Page{Limit: 5}, 0, -1, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result, _, err := fit("history", test.doc, test.page)
 			require.NoError(t, err)
 			var got History
 			require.NoError(t, json.Unmarshal(result.StructuredContent.(json.RawMessage), &got))
-			if test.first != "" {
-				require.Equal(t, test.first, got.Deployments[0].ID)
-				require.Equal(t, test.last, got.Deployments[len(got.Deployments)-1].ID)
+			require.Len(t, got.Deployments, test.last-test.first+1)
+			for i, d := range got.Deployments {
+				require.Equal(t, record(test.first+i), d.ID)
 			}
 			require.Equal(t, test.truncated, got.Truncated)
 		})
@@ -82,7 +88,8 @@ func TestTheNewestLinesStay(t *testing.T) {
 	require.NoError(t, json.Unmarshal(result.StructuredContent.(json.RawMessage), &got))
 	require.Less(t, len(got.Lines), 100)
 	require.Equal(t, "99", got.Lines[len(got.Lines)-1].Time)
-	require.Equal(t, []string{fmt.Sprintf(`lines: %d of at least 100; for others call logs with "until" with the time of the first line, "service" or "filter"`, len(got.Lines))}, got.Truncated)
+	const others = `; for others call logs with "until" with the time of the first line, "service" or "filter"`
+	require.Equal(t, []string{fmt.Sprintf("lines: %d of at least 100", len(got.Lines)) + others}, got.Truncated)
 	require.Equal(t, Untrusted, got.Note)
 }
 

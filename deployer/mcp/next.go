@@ -18,8 +18,8 @@ var printedCommand = regexp.MustCompile("`deployer ([a-z][^`\n]*)`|^deployer ([a
 
 // argumentOf maps flags of the commands to arguments of the tools.
 var argumentOf = map[string]string{
-	"--env": "env", "-e": "env", "--service": "service", "--only": "only", "--since": "since", "--until": "until", "--limit": "limit",
-	"--image-tag": "image_tag",
+	"--env": "env", "-e": "env", "--service": "service", "--only": "only", "--since": "since", "--until": "until",
+	"--limit": "limit", "--image-tag": "image_tag",
 }
 
 // deploymentID matches the ID of a record.
@@ -76,16 +76,17 @@ func argumentsIn(words []string) map[string]any {
 // with returns a call of a tool with one argument.
 func with(tool, name string, value any) Call { return Call{tool, map[string]any{name: value}} }
 
-// related has the calls that show more about a component that is not healthy, where its hint names none.
-var related = map[string][]Call{
-	"stack": {{"history", nil}, {"lock", nil}}, "ecs_service": {{"tasks", nil}}, "ecs_tasks": {{"tasks", nil}}, "ecs_cluster": {{"tasks", nil}},
-	"task_definition": {{"vars", nil}}, "secrets": {{"vars", nil}}, "target_groups": {{"tasks", nil}, {"health", nil}},
-	"load_balancer": {{"health", nil}}, "listeners": {{"health", nil}}, "certificate": {{"health", nil}}, "hosted_zone": {{"health", nil}},
-	"dns": {{"health", nil}}, "delegation": {{"health", nil}}, "endpoint": {{"health", nil}}, "readiness": {{"health", nil}}, "tls": {{"health", nil}},
-	"image": {{"images", nil}}, "image_repository": {{"images", nil}}, "alarms": {{"logs", nil}}, "queue": {with("logs", "service", []string{"worker"})},
-	"dead_letter_queue": {with("logs", "service", []string{"worker"})}, "budget": {{"cost", nil}}, "autoscaling": {{"drift", nil}},
-	"compliance": {{"drift", nil}}, "security_groups": {{"drift", nil}}, "log_groups": {{"drift", nil}}, "roles": {{"drift", nil}}, "waf": {{"drift", nil}},
-	"vpc": {{"drift", nil}}, "subnets": {{"drift", nil}}, "nat": {{"drift", nil}}, "buckets": {{"drift", nil}}, "database": {{"drift", nil}},
+// related has the tools that show more about a component that is not healthy, where its hint names none.
+var related = map[string][]string{
+	"stack":       {"history", "lock"},
+	"ecs_cluster": {"tasks"}, "ecs_service": {"tasks"}, "ecs_tasks": {"tasks"}, "target_groups": {"tasks", "health"},
+	"task_definition": {"vars"}, "secrets": {"vars"},
+	"load_balancer": {"health"}, "listeners": {"health"}, "certificate": {"health"}, "hosted_zone": {"health"}, "dns": {"health"},
+	"delegation": {"health"}, "endpoint": {"health"}, "readiness": {"health"}, "tls": {"health"},
+	"image": {"images"}, "image_repository": {"images"}, "budget": {"cost"},
+	"alarms": {"logs"}, "queue": {"logs"}, "dead_letter_queue": {"logs"},
+	"vpc": {"drift"}, "subnets": {"drift"}, "nat": {"drift"}, "security_groups": {"drift"}, "roles": {"drift"}, "waf": {"drift"},
+	"database": {"drift"}, "buckets": {"drift"}, "log_groups": {"drift"}, "autoscaling": {"drift"}, "compliance": {"drift"},
 }
 
 func (s *Status) suggest() []Call {
@@ -97,7 +98,9 @@ func (s *Status) suggest() []Call {
 		if f.Hint != nil {
 			calls = append(calls, slices.Concat(callsIn(f.Hint.Command), callsIn(f.Hint.Solution))...)
 		}
-		more = append(more, related[f.Component]...)
+		for _, tool := range related[f.Component] {
+			more = append(more, Call{tool, nil})
+		}
 	}
 	return slices.Concat(calls, more, []Call{with("history", "limit", 3)})
 }
@@ -192,8 +195,8 @@ func (l *Lock) suggest() []Call {
 	return []Call{with("history", "limit", 1)}
 }
 
-// usable returns the first calls that a client can make as they are, each once: with arguments that the tools have, in the environment of the
-// call that they follow, and different from it.
+// usable returns the first calls that a client can make as they are, each once: with arguments that the tools have, in the
+// environment of the call that they follow, and different from it.
 func (r *registry) usable(calls []Call, after Call) []Call {
 	var found []Call
 	for _, c := range calls {

@@ -27,8 +27,6 @@ func returns[In, Out any](doc *Out, err error) func(context.Context, In) (*Out, 
 
 // functions returns documents with whatever fill puts into them.
 func functions(fill func(any)) Functions {
-	filled := func(doc any) { fill(doc) }
-	f := Functions{}
 	var (
 		status  Status
 		health  Health
@@ -44,13 +42,16 @@ func functions(fill func(any)) Functions {
 		lock    Lock
 	)
 	for _, doc := range []any{&status, &health, &drift, &preview, &history, &tasks, &logs, &images, &vars, &cost, &outputs, &lock} {
-		filled(doc)
+		fill(doc)
 	}
-	f.Status, f.Health, f.Drift = returns[StatusArguments](&status, nil), returns[EnvironmentArguments](&health, nil), returns[DriftArguments](&drift, nil)
-	f.Preview, f.History, f.Tasks = returns[PreviewArguments](&preview, nil), returns[HistoryArguments](&history, nil), returns[TasksArguments](&tasks, nil)
-	f.Logs, f.Images, f.Vars = returns[LogsArguments](&logs, nil), returns[ImagesArguments](&images, nil), returns[VarsArguments](&vars, nil)
-	f.Cost, f.Outputs, f.Lock = returns[CostArguments](&cost, nil), returns[OutputsArguments](&outputs, nil), returns[EnvironmentArguments](&lock, nil)
-	return f
+	return Functions{
+		Status: returns[StatusArguments](&status, nil), Health: returns[EnvironmentArguments](&health, nil),
+		Drift: returns[DriftArguments](&drift, nil), Preview: returns[PreviewArguments](&preview, nil),
+		History: returns[HistoryArguments](&history, nil), Tasks: returns[TasksArguments](&tasks, nil),
+		Logs: returns[LogsArguments](&logs, nil), Images: returns[ImagesArguments](&images, nil),
+		Vars: returns[VarsArguments](&vars, nil), Cost: returns[CostArguments](&cost, nil),
+		Outputs: returns[OutputsArguments](&outputs, nil), Lock: returns[EnvironmentArguments](&lock, nil),
+	}
 }
 
 // empty leaves documents as they are.
@@ -73,8 +74,8 @@ func connect(t *testing.T, o Options, f Functions) *sdk.ClientSession {
 }
 
 var options = Options{
-	Version: "1", Environments: []string{"dev", "staging"}, Components: []string{"vpc", "ecs_service"}, Services: []string{"api", "worker"},
-	Tasks: []string{"api", "worker", "migration"}, Sources: []string{"api", "worker", "migration", "xray"},
+	Version: "1", Environments: []string{"dev", "staging"}, Components: []string{"vpc", "ecs_service"},
+	Services: []string{"api", "worker"}, Tasks: []string{"api", "worker", "migration"}, Sources: []string{"api", "worker", "migration", "xray"},
 }
 
 // call calls a tool, and returns its text.
@@ -214,7 +215,8 @@ func TestOneCallAtATime(t *testing.T) {
 // hostile returns a text that YAML has to quote, that a tokenizer splits into many tokens, or that is long.
 func hostile(r *rand.Rand) string {
 	parts := []string{
-		"plain text ", "a: b", "- x", "*alias &anchor !tag", "[a, {b}]", "# no comment", "'\"`", "\n", "\t", "null", "true", "1e3", "0x10", "é", "漢字", "🧨",
+		"plain text ", "a: b", "- x", "*alias &anchor !tag", "[a, {b}]", "# no comment", "'\"`",
+		"\n", "\t", "null", "true", "1e3", "0x10", "é", "漢字", "🧨",
 		"sha256:5cb5385d137731b4162ce5437099a60f", "SGVsbG8gd29ybGQh", "\u0000", "\u2028", "\\", " ", "----", "%", "@", "|", ">", "~",
 	}
 	var b strings.Builder
@@ -252,7 +254,8 @@ func fillWith(r *rand.Rand, items int) func(any) {
 		case reflect.Bool:
 			v.SetBool(r.IntN(2) == 0)
 		case reflect.Interface:
-			v.Set(reflect.ValueOf(any([]any{hostile(r), 1.5, map[string]any{"key": hostile(r), "lines": []any{hostile(r), hostile(r), hostile(r)}}})))
+			lines := []any{hostile(r), hostile(r), hostile(r)}
+			v.Set(reflect.ValueOf([]any{hostile(r), 1.5, map[string]any{"key": hostile(r), "lines": lines}}))
 		case reflect.Map:
 			v.Set(reflect.MakeMap(v.Type()))
 			for _, key := range []string{"HIGH", "LOW"} {

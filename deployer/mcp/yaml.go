@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// asYAML returns a JSON document as YAML with the same keys in the same order. What YAML could read as anything but text is quoted as in
-// JSON, which is YAML as well.
+// asYAML returns a JSON document as YAML with the same keys in the same order. What YAML could read as anything but text is
+// quoted as in JSON, which is YAML as well.
 // Source: https://yaml.org/spec/1.2.2/#12-overview (YAML as a superset of JSON)
 func asYAML(document []byte) (string, error) {
 	decoder := json.NewDecoder(bytes.NewReader(document))
@@ -135,8 +135,12 @@ func isWord(s string) bool {
 	return word.MatchString(s) && !slices.Contains(reserved, strings.ToLower(s))
 }
 
-// plainText matches a text that needs no quotes where a line holds nothing behind it; a colon or a number sign may not be beside a space.
+// plainText matches a text that needs no quotes where a line holds nothing behind it; a colon or a number sign may not be beside
+// a space.
 var plainText = regexp.MustCompile("^([A-Za-z/]|[0-9]+ [A-Za-z])[A-Za-z0-9 _./:;,()%+=@$*!?'\"`~#&|<>\\[\\]{}…→✓-]*$")
+
+// hasMark matches the end of a key and the beginning of a comment, and white space that would be lost.
+var hasMark = regexp.MustCompile(`:( |$)| #| $`)
 
 // scalar returns a value that is neither a list nor an object.
 func scalar(value any) string {
@@ -147,8 +151,7 @@ func scalar(value any) string {
 		return string(encoded)
 	case isWord(text):
 		return text
-	case plainText.MatchString(text) && !strings.Contains(text, ": ") && !strings.Contains(text, " #") && !strings.HasSuffix(text, ":") &&
-		!strings.HasSuffix(text, " ") && strings.ContainsAny(text, " /:"):
+	case plainText.MatchString(text) && !hasMark.MatchString(text) && strings.ContainsAny(text, " /:"):
 		return text
 	}
 	var quoted bytes.Buffer
