@@ -42,13 +42,16 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 		}
 		if finding.Status != Healthy && len(stops.failing) > 0 && stops.failing[0].count > 0 {
 			if lines := readLogTail(ctx, rc, name, stops.failing[0].newest); len(lines) > 0 {
-				finding.Details["last_log_lines"] = lines
+				finding.Details[LogLines] = lines
 			}
 		}
 		maps.Copy(finding.Details, metrics.of(serviceMetrics(name)))
 		return []Finding{finding}, nil
 	})
 }
+
+// LogLines is the key of the detail with the last lines that a container wrote.
+const LogLines = "last_log_lines"
 
 // serviceNames returns the environment's services, whether or not they exist, and then any others of the cluster.
 func serviceNames(services []ecstypes.Service, env *environment.Environment) []string {

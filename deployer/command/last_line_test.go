@@ -103,6 +103,8 @@ var lastLines = []lastLine{
 	{command: "import", args: "--env shared --take --yes", err: `^shared: the stack has all 19 resources already: nothing to import$`},
 	{command: "doctor", args: "--quiet", out: `^7 healthy of 7; 7 checks skipped$`},
 	{command: "doctor", args: "--fault wrong-account", code: codeFailed, out: `^1 error, 1 healthy of 2; 11 checks skipped$`},
+	{command: "mcp"}, // its client has closed the connection
+	{command: "mcp", args: "--output x.json", code: codeNotRun, err: `^hint: leave --output out$`},
 	{command: "local push", args: "9.9.9", out: `^9\.9\.9 is sha256:\S+$`},
 	{command: "local push", args: "a/b", code: codeNotRun, err: `^deployer: nothing was changed$`},
 	{command: "local faults", args: "--quiet", out: anything},

@@ -120,6 +120,8 @@ func drills() map[string][]drill {
 		"url":     {prints("--env staging")},
 		"history": {reads(""), rejects("no-such-deployment", "")},
 
+		"mcp": {{args: "--env staging --local"}}, // its tools are called by TestNothingLeaks/tools
+
 		"lock keep":    {rejects("--holder ID --parent 1", "")},
 		"lock status":  {reads("")},
 		"lock release": {once("", ""), once("--force", "")},

@@ -55,6 +55,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	require.Empty(t, table, "these are no commands")
 	t.Run("no-mask", account.noMask)
+	t.Run("tools", account.tools)
 }
 
 // leaf is a command that runs, by its full name.
@@ -131,15 +132,19 @@ type answer struct {
 // exec runs the deployer as a user would.
 func (s stage) exec(in *strings.Reader, args []string) answer {
 	cmd := exec.Command("deployer", args...)
-	cmd.Dir, cmd.Stdin = s.work, in
-	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+s.root, "DEPLOYER_STATE_DIR="+s.state, "HOME="+s.work, "TMPDIR="+s.work,
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY="+hunter, "AWS_SESSION_TOKEN="+hunter,
-		"GITHUB_TOKEN="+hunter, "PULUMI_ACCESS_TOKEN="+hunter, "GITHUB_STEP_SUMMARY="+filepath.Join(s.work, "summary.md"))
+	cmd.Dir, cmd.Stdin, cmd.Env = s.work, in, s.environment()
 	var out, err bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &err
 	_ = cmd.Run()
 	require.NotNil(s.t, cmd.ProcessState, "the deployer did not start")
 	return answer{out.String(), err.String(), cmd.ProcessState.ExitCode()}
+}
+
+// environment returns the variables of a command, with secrets of the user's.
+func (s stage) environment() []string {
+	return append(os.Environ(), "DEPLOYER_DIR="+s.root, "DEPLOYER_STATE_DIR="+s.state, "HOME="+s.work, "TMPDIR="+s.work,
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY="+hunter, "AWS_SESSION_TOKEN="+hunter,
+		"GITHUB_TOKEN="+hunter, "PULUMI_ACCESS_TOKEN="+hunter, "GITHUB_STEP_SUMMARY="+filepath.Join(s.work, "summary.md"))
 }
 
 // run runs a command and searches its output. A command with an unexpected exit code would prove nothing.

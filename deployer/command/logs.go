@@ -67,6 +67,8 @@ type logsOptions struct {
 	follow               bool
 	since, until, filter string
 	limit                int
+	// hiddenOnly makes it an error that values of the configuration secret could not be hidden, where it is a warning otherwise.
+	hiddenOnly bool
 }
 
 func (o logsOptions) run(ctx context.Context) error {
@@ -91,6 +93,10 @@ func (o logsOptions) run(ctx context.Context) error {
 			}))
 		}
 		shown, dropped, err := reader.Read(ctx)
+		if unread := t.Responses.SecretUnread(); o.hiddenOnly && unread != nil {
+			return hint.With(fmt.Errorf("the values of %s cannot be hidden in the lines, for it could not be read: %w", t.Env.SecretName(), unread),
+				"these credentials need secretsmanager:GetSecretValue for it; a person can read the lines with `deployer logs --env "+t.Stack+"`")
+		}
 		o.reportUnhidden(t)
 		if err != nil {
 			return o.explain(ctx, t, err)

@@ -64,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"tasks-replaced": tasksReplaced,
 			"same-number":    sameNumber,
 			"hold-lock":      holdLock,
+			"diagnoses":      diagnoses,
 
 			"resized-terminal": resizedTerminal,
 		}),

@@ -78,6 +78,8 @@ type statusOptions struct {
 	publish bool
 	// webhook is nil without --notify.
 	webhook *notify.Webhook
+	// hiddenOnly leaves out log lines in which values of the configuration secret could not be hidden.
+	hiddenOnly bool
 }
 
 // readStatusOptions reads the flags and rejects unknown components and flags that contradict each other.

@@ -23,6 +23,7 @@ func TestStatusOfDeployed(t *testing.T) {
 	require.NoError(t, err)
 	d := deployed{root: root, dir: dir}
 	t.Run("faults", d.testFaults)
+	t.Run("diagnosis", d.testDiagnosis)
 	t.Run("speed", d.testSpeed)
 	t.Run("hanging", d.testHanging)
 

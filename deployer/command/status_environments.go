@@ -111,6 +111,11 @@ func (o statusOptions) judgeOne(ctx context.Context, one *environmentStatus) ui.
 	if one.err != nil {
 		return ui.FailedReport(one.env.Name, one.env.Region, one.target.Clock.Now(), o.terminal.failureOf(one.err))
 	}
+	if o.hiddenOnly && one.target.Responses.SecretUnread() != nil {
+		for _, f := range report.Services {
+			delete(f.Details, checks.LogLines)
+		}
+	}
 	if report.NeedsTag() {
 		if tag := recordedTag(ctx, one.target); tag != "" {
 			report.SetTag(tag)

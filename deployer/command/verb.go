@@ -74,7 +74,7 @@ func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), restartVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
 		statusVerb(), tasksVerb(), healthVerb(), varsVerb(), logsVerb(), execVerb(), tunnelVerb(), costVerb(), outputsVerb(), urlVerb(),
-		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), doctorVerb(),
+		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), doctorVerb(), mcpVerb(),
 		localVerb(), completionVerb(), versionVerb(),
 	}
 }
