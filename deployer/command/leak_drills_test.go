@@ -118,7 +118,7 @@ func drills() map[string][]drill {
 		"tunnel":  {rejects("--port 28767", "")},
 		"cost":    {reads("--actual"), prints("--env all")},
 		"url":     {prints("--env staging")},
-		"history": {reads(""), rejects("no-such-deployment", "")},
+		"history": {reads("--stats"), {args: "--env staging --local --format json"}, rejects("no-such-deployment", "")},
 
 		"lock keep":    {rejects("--holder ID --parent 1", "")},
 		"lock status":  {reads("")},
