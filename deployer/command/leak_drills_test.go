@@ -88,7 +88,7 @@ func drills() map[string][]drill {
 	return map[string][]drill{
 		"up": {
 			reads("--dry-run --image-tag " + otherTag), rejects("--image-tag no/tag", ""),
-			once("--code-only --image-tag "+otherTag, ""),
+			once("--code-only --notify http://127.0.0.1:1/{hunter} --image-tag "+otherTag, ""),
 		},
 		"rollback": {
 			reads("--dry-run --to " + otherTag),
