@@ -21,7 +21,8 @@ const (
 )
 
 func deploymentNotifyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "notify", Usage: "post the start, a failure with its cause, a rollback and the end to the webhook `URL`"}
+	const usage = "post the start, a failure with its cause, a rollback and the end to the webhook `URL`"
+	return &cli.StringFlag{Name: "notify", Usage: usage}
 }
 
 // parseNotify returns the webhook of --notify, nil without one.
@@ -46,8 +47,8 @@ type deploymentNotifier struct {
 	failed []history.Phase
 }
 
-// withNotifier runs a deployment, and then waits for a short time until its messages are posted: no lock is held by then. What could not
-// be posted is reported, and changes nothing of the outcome.
+// withNotifier runs a deployment, and then waits for a short time until its messages are posted: no lock is held by then. What
+// could not be posted is reported, and changes nothing of the outcome.
 func (s *services) withNotifier(ctx context.Context, address string, run func(*deploymentNotifier) error) error {
 	webhook, err := parseNotify(address)
 	if err != nil {

@@ -38,7 +38,7 @@ mean time to restore after a rollout that failed. --format html writes a page wi
 		flags: []cli.Flag{
 			&cli.IntFlag{Name: "limit", Usage: "list the newest `N` deployments", Value: defaultHistoryLimit},
 			&cli.BoolFlag{Name: "stats", Usage: "print statistics of the deployments instead of listing them"},
-			&cli.StringFlag{Name: "since", Value: "90d", Usage: "with --stats, start at `TIME`: how long ago, such as 24h or 30d, or a time " +
+			&cli.StringFlag{Name: "since", Value: "90d", Usage: "with --stats, start at `TIME`: how long ago, such as 30d, or a time " +
 				"such as 2026-11-01"},
 		},
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
@@ -47,7 +47,8 @@ mean time to restore after a rollout that failed. --format html writes a page wi
 				stats: c.Bool("stats"), since: c.String("since"),
 			}
 			if o.stats && c.IsSet("limit") && os.Getenv(variable("limit")) == "" {
-				return hint.With(errors.New("--stats counts every deployment since --since, and --limit lists some"), "leave one of them out")
+				return hint.With(errors.New("--stats counts every deployment since --since, and --limit lists some"),
+					"leave one of them out")
 			}
 			return o.run(ctx)
 		},
@@ -115,7 +116,8 @@ func (o historyOptions) printSimulated(t *target.Target) {
 	}
 }
 
-// earlierRecords is how many records before the period are read: which of its images are new, and what it restored, depends on them.
+// earlierRecords is how many records before the period are read: which of its images are new, and what it restored, depends
+// on them.
 const earlierRecords = 20
 
 // printStats prints the statistics of the deployments.

@@ -11,19 +11,22 @@ type Stats struct {
 	Environment string    `json:"environment"`
 	Since       time.Time `json:"since"`
 	Until       time.Time `json:"until"`
-	// Deployments counts those that ended within the period, Failed those that failed, were interrupted or killed, or were rolled back.
+	// Deployments counts those that ended within the period, Failed those that failed, were interrupted or killed, or were
+	// rolled back.
 	Deployments int `json:"deployments"`
 	Failed      int `json:"failed"`
 	// DeploymentsPerWeek counts from the first record, where that is younger than the period, but at least a week.
 	DeploymentsPerWeek float64 `json:"deployments_per_week"`
 	// FailedShare is Failed in parts of Deployments, from 0 to 1; nil without any.
 	FailedShare *float64 `json:"failed_share,omitempty"`
-	// MedianSeconds has the median time of the deployments that succeeded, and of each of their phases: "total" and the names of phases.
+	// MedianSeconds has the median time of the deployments that succeeded, and of each of their phases: "total" and the names
+	// of phases.
 	MedianSeconds map[string]float64 `json:"median_seconds"`
-	// LeadSeconds is the median time from an image's creation to the end of the deployment that first verified it; nil where no image has
-	// that time.
+	// LeadSeconds is the median time from an image's creation to the end of the deployment that first verified it; nil where no
+	// image has that time.
 	LeadSeconds *float64 `json:"lead_seconds,omitempty"`
-	// RestoreSeconds is the mean time from the start of a rollout that failed until an image was verified again; nil where none had to be.
+	// RestoreSeconds is the mean time from the start of a rollout that failed until an image was verified again; nil where none
+	// had to be.
 	RestoreSeconds *float64 `json:"restore_seconds,omitempty"`
 }
 
@@ -32,12 +35,13 @@ const TotalPhase = "total"
 
 const week = 7 * 24 * time.Hour
 
-// NewStats computes the statistics of records, the newest first, of a period. Those from before it show which images are new, and which
-// rollout an image that was verified within the period restored.
+// NewStats computes the statistics of records, the newest first, of a period. Those from before it show which images are new,
+// and which rollout an image that was verified within the period restored.
 func NewStats(environment string, records []Deployment, since, until time.Time) Stats {
 	changes := Changes(records, since)
 	s := Stats{
-		Environment: environment, Since: since.UTC(), Until: until.UTC(), Deployments: len(changes), MedianSeconds: MedianSeconds(changes),
+		Environment: environment, Since: since.UTC(), Until: until.UTC(),
+		Deployments: len(changes), MedianSeconds: MedianSeconds(changes),
 		LeadSeconds:    rounded(median(leadTimes(records, since))),
 		RestoreSeconds: rounded(mean(restoreTimes(records, since))),
 	}
@@ -70,7 +74,8 @@ type DeployedChange struct {
 	RolledBack bool
 }
 
-// FailedPhase returns the phase that a deployment failed in, and rollback where one on request replaced it; "" where it succeeded.
+// FailedPhase returns the phase that a deployment failed in, and rollback where one on request replaced it; "" where it
+// succeeded.
 func (c DeployedChange) FailedPhase() string {
 	switch {
 	case !c.Failed:
@@ -86,14 +91,15 @@ func (c DeployedChange) FailedPhase() string {
 	return string(c.Outcome)
 }
 
-// Changes returns the deployments of a period that statistics count, the newest first: those that changed an environment or tried to. A
-// restart, a rollback on request, a migration, a restore and a destroy are none.
+// Changes returns the deployments of a period that statistics count, the newest first: those that changed an environment or
+// tried to. A restart, a rollback on request, a migration, a restore and a destroy are none.
 func Changes(records []Deployment, since time.Time) []DeployedChange {
 	replaced := replacedByRollback(records)
 	var changes []DeployedChange
 	for i, d := range records {
 		if d.changes() && !d.Started.Before(since) {
-			changes = append(changes, DeployedChange{Deployment: d, RolledBack: replaced[i], Failed: replaced[i] || !d.Complete()})
+			failed := replaced[i] || !d.Complete()
+			changes = append(changes, DeployedChange{Deployment: d, RolledBack: replaced[i], Failed: failed})
 		}
 	}
 	return changes
@@ -117,7 +123,9 @@ func replacedByRollback(records []Deployment) map[int]bool {
 			continue
 		}
 		deployed := func(digest string) int {
-			return slices.IndexFunc(records[i+1:], func(older Deployment) bool { return older.changes() && older.Image.Digest == digest })
+			return slices.IndexFunc(records[i+1:], func(older Deployment) bool {
+				return older.changes() && older.Image.Digest == digest
+			})
 		}
 		from, to := deployed(d.RolledBackFrom.Digest), deployed(d.Image.Digest)
 		if from >= 0 && (to < 0 || to > from) { // a rollback that returns to a newer image replaces none
@@ -148,7 +156,8 @@ func MedianSeconds(changes []DeployedChange) map[string]float64 {
 	return all
 }
 
-// leadTimes returns the seconds from the creation of an image to the end of the deployment that first verified it, of those within the period.
+// leadTimes returns the seconds from the creation of an image to the end of the deployment that first verified it, of those
+// within the period.
 func leadTimes(records []Deployment, since time.Time) []float64 {
 	var times []float64
 	verified := map[string]bool{}
@@ -157,15 +166,17 @@ func leadTimes(records []Deployment, since time.Time) []float64 {
 			continue
 		}
 		verified[d.Image.Digest] = true
-		if lead := d.Ended.Sub(d.Image.Created); d.changes() && !d.Started.Before(since) && !d.Image.Created.IsZero() && lead > 0 {
+		lead := d.Ended.Sub(d.Image.Created)
+		if d.changes() && !d.Started.Before(since) && !d.Image.Created.IsZero() && lead > 0 {
 			times = append(times, lead.Seconds())
 		}
 	}
 	return times
 }
 
-// restoreTimes returns how long it took until an image was verified again, of the restorations within the period: after a rollout that
-// failed, from its start; after an image that was verified and rolled back on request, from the start of that rollback.
+// restoreTimes returns how long it took until an image was verified again, of the restorations within the period: after a
+// rollout that failed, from its start; after an image that was verified and rolled back on request, from the start of that
+// rollback.
 func restoreTimes(records []Deployment, since time.Time) []float64 {
 	var times []float64
 	var broken time.Time // since when no image is verified; zero where one is

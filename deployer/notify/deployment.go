@@ -28,7 +28,8 @@ const (
 	Interrupted DeploymentEvent = "interrupted"
 )
 
-// DeploymentMessage is the body of a notification of a deployment. Slack's incoming webhooks show only Text; the rest is for programs.
+// DeploymentMessage is the body of a notification of a deployment. Slack's incoming webhooks show only Text; the rest is for
+// programs.
 type DeploymentMessage struct {
 	Text        string          `json:"text"`
 	Event       DeploymentEvent `json:"event"`
@@ -42,7 +43,8 @@ type DeploymentMessage struct {
 	Run        string        `json:"run,omitempty"`
 	Components []string      `json:"components,omitempty"`
 	Image      history.Image `json:"image"`
-	// RolledBackFrom is the image that a rollback on request replaces, RolledBackTo the one that was deployed again after a failure.
+	// RolledBackFrom is the image that a rollback on request replaces, RolledBackTo the one that was deployed again after a
+	// failure.
 	RolledBackFrom *history.Image `json:"rolledBackFrom,omitempty"`
 	RolledBackTo   *history.Image `json:"rolledBackTo,omitempty"`
 	// Phase is the one that failed or was interrupted, "" of an event without one.
@@ -69,13 +71,13 @@ func EndOf(d history.Deployment, started bool) DeploymentEvent {
 	return Failed
 }
 
-// NewDeploymentMessage returns the message of an event of a deployment, whose record has no log lines of containers. Run is the page of the
-// workflow run, or "".
+// NewDeploymentMessage returns the message of an event of a deployment, whose record has no log lines of containers. Run is the
+// page of the workflow run, or "".
 func NewDeploymentMessage(event DeploymentEvent, d history.Deployment, run string, at time.Time) DeploymentMessage {
 	m := DeploymentMessage{
 		Event: event, Environment: d.Environment, Timestamp: at.UTC(), Deployment: d.ID, Kind: d.Kind, By: d.By, Run: run,
-		Components: slices.Clone(d.Components), Image: d.Image, RolledBackFrom: copyOf(d.RolledBackFrom), RolledBackTo: copyOf(d.RolledBackTo),
-		Phase: failedPhase(d), Warnings: slices.Clone(d.Warnings), Error: d.Error, Hint: d.Hint,
+		Components: slices.Clone(d.Components), Image: d.Image, RolledBackFrom: copyOf(d.RolledBackFrom),
+		RolledBackTo: copyOf(d.RolledBackTo), Phase: failedPhase(d), Warnings: slices.Clone(d.Warnings), Error: d.Error, Hint: d.Hint,
 	}
 	if !d.Ended.IsZero() {
 		m.Seconds = d.Ended.Sub(d.Started).Seconds()
@@ -105,7 +107,8 @@ func failedPhase(d history.Deployment) string {
 	return ""
 }
 
-// maxEvidence is how many bytes of an error the text has. Slack truncates a text that is longer than 40,000 characters, and recommends 4,000.
+// maxEvidence is how many bytes of an error the text has. Slack truncates a text that is longer than 40,000 characters, and
+// recommends 4,000.
 // Source: https://docs.slack.dev/reference/methods/chat.postMessage/#truncating-content
 const maxEvidence = 2500
 

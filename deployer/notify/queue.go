@@ -38,7 +38,8 @@ func NewQueue(w Webhook) *Queue {
 	return q
 }
 
-// Add queues a message and returns at once. A message for which there is no room is dropped. Add and Close are called by one goroutine.
+// Add queues a message and returns at once. A message for which there is no room is dropped. Add and Close are called by one
+// goroutine.
 func (q *Queue) Add(message any) {
 	select {
 	case q.messages <- message:
@@ -57,7 +58,8 @@ func (q *Queue) Close(ctx context.Context) error {
 	q.cancel()
 	<-q.done // the posts end with their context
 	if q.dropped > 0 {
-		q.failures = append(q.failures, fmt.Errorf("notify %s: %s not sent", q.webhook, text.Plural(q.dropped, "message was", "messages were")))
+		lost := text.Plural(q.dropped, "message was", "messages were")
+		q.failures = append(q.failures, fmt.Errorf("notify %s: %s not sent", q.webhook, lost))
 	}
 	var reasons []error
 	for _, failure := range q.failures {

@@ -1,5 +1,5 @@
-// Package notify posts the summary of a status report and the events of a deployment to a webhook, and stores the last status, so that
-// changes are noticed.
+// Package notify posts the summary of a status report and the events of a deployment to a webhook, and stores the last
+// status, so that changes are noticed.
 package notify
 
 import (

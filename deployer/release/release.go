@@ -49,7 +49,8 @@ type Deps struct {
 	// CheckState returns an error where the stack's state cannot be stored; nil skips the check.
 	CheckState func(context.Context) error
 	Report     Reporter
-	// Started is called with the record so far when the first phase after preflight starts, never in a dry run; nil is not called.
+	// Started is called with the record so far when the first phase after preflight starts, never in a dry run; nil is not
+	// called.
 	Started func(history.Deployment)
 }
 

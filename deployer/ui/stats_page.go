@@ -50,12 +50,14 @@ func writeStatsPage(w io.Writer, stats history.Stats, changes []history.Deployed
 		status = checks.Warning
 	}
 	page := statsPage{
-		Environment: stats.Environment, Headline: statsHeadline(stats), Icon: statusIcon(status), Style: template.CSS(pageCSS + statsCSS),
-		Figures: statsFigures(stats), Phases: phaseOrder(stats.MedianSeconds), Changes: list.Map(changes, newChangeRow),
+		Environment: stats.Environment, Headline: statsHeadline(stats),
+		Icon: statusIcon(status), Style: template.CSS(pageCSS + statsCSS), Figures: statsFigures(stats), Phases: phaseOrder(stats.MedianSeconds), Changes: list.Map(changes, newChangeRow),
 	}
 	if len(changes) > 0 {
 		page.Periods = statsPeriods(changes, stats.Since, stats.Until)
-		page.Charts = []chart{deploymentsChart(page.Periods), durationsChart(page.Periods, page.Phases), failuresChart(changes, stats)}
+		page.Charts = []chart{
+			deploymentsChart(page.Periods), durationsChart(page.Periods, page.Phases), failuresChart(changes, stats),
+		}
 	}
 	if err := t.Execute(w, page); err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -152,7 +154,8 @@ func statsPeriods(changes []history.DeployedChange, since, until time.Time) []st
 	return periods
 }
 
-// A chart is a drawing whose geometry is computed here, so that the template only writes it. Coordinates are in units of the drawing.
+// A chart is a drawing whose geometry is computed here, so that the template only writes it. Coordinates are in units of the
+// drawing.
 type chart struct {
 	ID, Title, Description string
 	Width, Height          float64
@@ -223,7 +226,8 @@ const maxTicks = 8
 func (c *chart) addDates(periods []statsPeriod) {
 	every := (len(periods) + maxTicks - 1) / maxTicks
 	for i := 0; i < len(periods); i += every {
-		c.Ticks = append(c.Ticks, chartTick{X: c.x((float64(i) + .5) / float64(len(periods))), Label: periods[i].From.UTC().Format("2 Jan")})
+		x := c.x((float64(i) + .5) / float64(len(periods)))
+		c.Ticks = append(c.Ticks, chartTick{X: x, Label: periods[i].From.UTC().Format("2 Jan")})
 	}
 }
 
@@ -237,7 +241,8 @@ func (c *chart) stack(at, of int, y func(float64) float64, parts []chartPart) {
 		}
 		top := y(below + p.value)
 		c.Bars = append(c.Bars, chartBar{
-			X: c.Left + column*(float64(at)+.5) - width/2, Y: top, Width: width, Height: y(below) - top, Class: p.class, Tip: p.tip,
+			X: c.Left + column*(float64(at)+.5) - width/2, Y: top, Width: width, Height: y(below) - top,
+			Class: p.class, Tip: p.tip,
 		})
 		below += p.value
 	}
@@ -255,11 +260,13 @@ func deploymentsChart(periods []statsPeriod) chart {
 	for _, p := range periods {
 		highest = max(highest, p.Succeeded+p.Failed)
 	}
-	y := c.scale(float64(highest), []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}, func(n float64) string { return fmt.Sprintf("%.0f", n) })
+	steps := []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000}
+	y := c.scale(float64(highest), steps, func(n float64) string { return fmt.Sprintf("%.0f", n) })
 	for i, p := range periods {
 		tip := func(n int, what string) string { return fmt.Sprintf("%s: %d %s", p.Name(), n, what) }
 		c.stack(i, len(periods), y, []chartPart{
-			{float64(p.Failed), "failed", tip(p.Failed, "failed or rolled back")}, {float64(p.Succeeded), "succeeded", tip(p.Succeeded, "succeeded")},
+			{float64(p.Failed), "failed", tip(p.Failed, "failed or rolled back")},
+			{float64(p.Succeeded), "succeeded", tip(p.Succeeded, "succeeded")},
 		})
 	}
 	c.addDates(periods)

@@ -14,8 +14,8 @@ import (
 
 var statsNow = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
-// deploymentsOf returns the records of a number of days, one a day, the newest first. Each seventh failed in its rollout, and the one
-// before the newest was rolled back on request.
+// deploymentsOf returns the records of a number of days, one a day, the newest first. Each seventh failed in its rollout, and
+// the one before the newest was rolled back on request.
 func deploymentsOf(days int) []history.Deployment {
 	var records []history.Deployment
 	for ago := range days {
