@@ -12,8 +12,8 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// dependentFlags maps flags to the one without which they would do nothing.
-var dependentFlags = map[string]string{"interval": "watch"}
+// dependentFlags maps flags to the one without which they would do nothing, in commands that have both.
+var dependentFlags = map[string]string{"interval": "watch", "since": "stats"}
 
 // shortFormats are the flags that are short for a value of --format. Two of them together are allowed where formatPairs has them.
 var shortFormats = []string{"yaml", "summary", "json"}
@@ -25,7 +25,9 @@ var formatPairs = map[string]string{"yaml+summary": "yaml+summary"}
 func (v verb) rejectContradictions(c *cli.Context) error {
 	for _, f := range v.flags {
 		name := f.Names()[0]
-		if needed, dependent := dependentFlags[name]; dependent && c.IsSet(name) && !c.Bool(needed) && !v.fromVariable(name) {
+		needed, dependent := dependentFlags[name]
+		dependent = dependent && flagOf(v.flags, "--"+needed) != nil
+		if dependent && c.IsSet(name) && !c.Bool(needed) && !v.fromVariable(name) {
 			return hint.With(fmt.Errorf("--%s does nothing without --%s", name, needed), fmt.Sprintf("add --%s, or leave --%s out", needed, name))
 		}
 	}

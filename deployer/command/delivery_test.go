@@ -191,6 +191,10 @@ func TestWorkflowsMatchTheEnvironments(t *testing.T) {
 	built := slices.IndexFunc(steps, func(s useStep) bool { return strings.HasPrefix(s.Uses, "docker/build-push-action@") })
 	require.GreaterOrEqual(t, built, 0)
 	require.Equal(t, "mode=max", steps[built].With["provenance"])
+	// The image has the time of its commit, of which lead times are computed.
+	require.True(t, slices.ContainsFunc(steps[:built], func(s useStep) bool {
+		return s.If == steps[built].If && s.Run == `echo "SOURCE_DATE_EPOCH=$(git -C application show -s --format=%ct)" >> "$GITHUB_ENV"`
+	}))
 	const repository = "${{ needs.plan.outputs.repository }}:"
 	require.Equal(t, repository+"${{ needs.plan.outputs.commit }}\n"+
 		repository+"${{ needs.plan.outputs.stack }}-latest\n"+

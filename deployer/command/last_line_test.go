@@ -81,6 +81,8 @@ var lastLines = []lastLine{
 	{command: "outputs", args: "--quiet", out: `^vpcId`},
 	{command: "url", out: `^https://staging-api\.\S+$`},
 	{command: "history", args: "--limit 1 --quiet", out: anything},
+	{command: "history", args: "--stats --quiet", out: `^all of them in the simulated account$`},
+	{command: "history", args: "--stats --format html", out: `^</html>$`},
 	{command: "lock status", args: "--quiet", out: `^staging is free: no deployer is changing it$`},
 	{command: "lock release", out: `^the lock of staging is free$`},
 	{command: "secrets check", args: "--quiet", out: anything},

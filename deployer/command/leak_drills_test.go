@@ -88,7 +88,7 @@ func drills() map[string][]drill {
 	return map[string][]drill{
 		"up": {
 			reads("--dry-run --image-tag " + otherTag), rejects("--image-tag no/tag", ""),
-			once("--code-only --image-tag "+otherTag, ""),
+			once("--code-only --notify http://127.0.0.1:1/{hunter} --image-tag "+otherTag, ""),
 		},
 		"rollback": {
 			reads("--dry-run --to " + otherTag),
@@ -118,7 +118,7 @@ func drills() map[string][]drill {
 		"tunnel":  {rejects("--port 28767", "")},
 		"cost":    {reads("--actual"), prints("--env all")},
 		"url":     {prints("--env staging")},
-		"history": {reads(""), rejects("no-such-deployment", "")},
+		"history": {reads("--stats"), {args: "--env staging --local --format json"}, rejects("no-such-deployment", "")},
 
 		"mcp": {{args: "--env staging --local"}}, // its tools are called by TestNothingLeaks/tools
 

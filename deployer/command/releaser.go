@@ -27,6 +27,8 @@ type releaser struct {
 	wait bool
 	// plan returns what the deployment would change with an image, for a dry run; nil where that is nothing.
 	plan func(ctx context.Context, image string) (ui.Preview, error)
+	// notifier is nil without --notify.
+	notifier *deploymentNotifier
 }
 
 // A result is the record of a deployment as JSON, with the plan of a dry run.
@@ -50,11 +52,15 @@ func (r releaser) run(ctx context.Context, t *target.Target, env *environment.En
 	}
 	progress := r.terminal.progress()
 	deps := releaseDeps(t, env)
-	deps.OpenStack, deps.Report = open, reportPhases(t.Held, progress.Report)
+	deps.OpenStack, deps.Report = open, r.notifier.watch(reportPhases(t.Held, progress.Report))
+	if r.notifier != nil {
+		deps.Started = r.notifier.started
+	}
 	deps.Deployed = func(ctx context.Context) (*environment.Environment, error) { return r.stacks.Deployed(ctx, t) }
 	request.ID, request.By, request.PreviousCrashed, request.Wait = newID(t.Clock.Now()), whoami(), t.Held.TakenOver(), r.wait
 	did, err := release.Deploy(ctx, deps, request)
 	progress.Close()
+	r.notifier.ended(did)
 	printed := result{Deployment: did}
 	if err == nil && request.DryRun && r.plan != nil {
 		plan, planErr := r.plan(ctx, did.Image.Reference)

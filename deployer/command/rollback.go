@@ -38,16 +38,19 @@ was deployed here is rejected.`,
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "to", Usage: "the `IMAGE`: a tag, a digest or at least 7 digits of it, TAG@DIGEST, a task definition's revision such as api:41, or a deployment's ID"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "show the image and what would change, and change nothing"},
+			deploymentNotifyFlag(),
 			waitFlag(),
 			strictFlag(),
 		},
 		engine: true,
 		run: func(ctx context.Context, s *services, c *cli.Context) error {
-			return s.withJSONResult(history.Rollback, c.String("to"), func() error {
-				return rollbackOptions{
-					targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, releaser: s.releaser(),
-					to: c.String("to"), dryRun: c.Bool("dry-run"),
-				}.run(ctx)
+			o := rollbackOptions{
+				targets: s.targets, terminal: s.terminal, stacks: s.stacks, locks: s.locks, releaser: s.releaser(),
+				to: c.String("to"), dryRun: c.Bool("dry-run"),
+			}
+			return s.withNotifier(ctx, c.String("notify"), func(n *deploymentNotifier) error {
+				o.releaser.notifier = n
+				return s.withJSONResult(history.Rollback, o.to, func() error { return o.run(ctx) })
 			})
 		},
 	}

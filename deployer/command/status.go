@@ -105,14 +105,9 @@ func readStatusOptions(s *services, c *cli.Context) (statusOptions, error) {
 			return st, hint.With(errors.New("--watch writes an HTML page to a file only"), "add --output status.html")
 		}
 	}
-	if address := c.String("notify"); address != "" {
-		webhook, err := notify.ParseWebhook(address)
-		if err != nil {
-			return st, hint.With(fmt.Errorf("--notify: %w", err), "give the whole URL, such as https://hooks.slack.com/…")
-		}
-		st.webhook = &webhook
-	}
-	return st, nil
+	var err error
+	st.webhook, err = parseNotify(c.String("notify"))
+	return st, err
 }
 
 // statusFormat returns the value of --format, or of its short forms.

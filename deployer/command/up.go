@@ -59,6 +59,7 @@ another digest by then, nothing is changed. A protected environment's question s
 			&cli.BoolFlag{Name: "wait-delegation", Usage: "wait until the domain is delegated to the zone, instead of failing"},
 			&cli.StringFlag{Name: "unverified", Usage: "deploy an image that deployment.verifiedIn rejects, for a `REASON` " +
 				"that the record keeps; one that is not needed is a warning"},
+			deploymentNotifyFlag(),
 			stopMigrationFlag(),
 			waitFlag(),
 			strictFlag(),
@@ -73,7 +74,10 @@ another digest by then, nothing is changed. A protected environment's question s
 				refresh: c.Bool("refresh"), codeOnly: c.Bool("code-only"), restart: c.Bool("restart"),
 				stopMigration: c.Bool("stop-migration"), unverified: strings.TrimSpace(c.String("unverified")), unverifiedSet: c.IsSet("unverified"),
 			}
-			return s.withJSONResult(o.kind(), o.tag, func() error { return o.run(ctx) })
+			return s.withNotifier(ctx, c.String("notify"), func(n *deploymentNotifier) error {
+				o.releaser.notifier = n
+				return s.withJSONResult(o.kind(), o.tag, func() error { return o.run(ctx) })
+			})
 		},
 	}
 }

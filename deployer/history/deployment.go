@@ -36,6 +36,8 @@ type Image struct {
 	Digest string `json:"digest"`
 	// Reference is repository@digest, as task definitions have it.
 	Reference string `json:"reference"`
+	// Created is when its code was committed or it was built, by its labels; zero where they do not have it.
+	Created time.Time `json:"created,omitzero"`
 }
 
 // Phase is one phase of a deployment.

@@ -9,6 +9,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/balancer/v3-backend-infra/internal/blob"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
@@ -51,6 +54,40 @@ func (s Store) List(ctx context.Context, stack string, limit int) ([]Deployment,
 	}
 	return records, nil
 }
+
+// readsAtOnce is how many records are read at the same time.
+const readsAtOnce = 8
+
+// ListSince returns the records of a stack that started at a time or later, and at most before older ones, the newest first.
+func (s Store) ListSince(ctx context.Context, stack string, since time.Time, before int) ([]Deployment, error) {
+	keys, err := s.Files.List(ctx, path.Join(folder, stack))
+	if err != nil {
+		return nil, fmt.Errorf("list the deployments of %s: %w", stack, err)
+	}
+	first := since.UTC().Format(idTime)
+	at, _ := slices.BinarySearchFunc(keys, first, func(key, first string) int { return strings.Compare(path.Base(key), first) })
+	keys = keys[max(0, at-before):]
+	slices.Reverse(keys)
+	records := make([]Deployment, len(keys))
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.SetLimit(readsAtOnce)
+	for i, key := range keys {
+		reads.Go(func() error {
+			record, err := s.read(ctx, key)
+			if err == nil {
+				records[i] = *record
+			}
+			return err
+		})
+	}
+	if err := reads.Wait(); err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// idTime is the format of the time with which IDs start.
+const idTime = "20060102-150405"
 
 // Get returns one record, nil if there is none.
 func (s Store) Get(ctx context.Context, stack, id string) (*Deployment, error) {

@@ -1,4 +1,5 @@
-// Package notify posts the summary of a status report to a webhook, and stores the last status, so that changes are noticed.
+// Package notify posts the summary of a status report and the events of a deployment to a webhook, and stores the last
+// status, so that changes are noticed.
 package notify
 
 import (
@@ -16,7 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
-// postTimeout limits a post, because the report waits for it.
+// postTimeout limits a post, because a report or the messages after it wait for it.
 const postTimeout = 10 * time.Second
 
 // Webhook is the address that messages are posted to. Its URL is a secret, and is never printed.
@@ -43,8 +44,8 @@ func (w Webhook) String() string {
 // GoString keeps the secret out of %#v, too.
 func (w Webhook) GoString() string { return w.String() }
 
-// Post sends a message. A redirection is an error, because the message is for this server only.
-func (w Webhook) Post(ctx context.Context, m Message) error {
+// Post sends a message as JSON. A redirection is an error, because the message is for this server only.
+func (w Webhook) Post(ctx context.Context, m any) error {
 	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	body, err := json.Marshal(m)
@@ -84,7 +85,7 @@ func (w Webhook) responseSnippet(body io.Reader) string {
 
 // postError returns an error of the HTTP client without the address.
 func postError(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return errors.New("no response in time")
 	}
 	return sanitize.WithoutURL(err)

@@ -166,7 +166,7 @@ func lostHint(ctx context.Context) string {
 
 // interruptedRollback returns the error of an interrupted rollback after a failure.
 func (d *deployment) interruptedRollback(ctx context.Context, failed *FailedError, err error) *InterruptedError {
-	stopped := d.interrupted(ctx, rollbackPhase, err)
+	stopped := d.interrupted(ctx, RollbackPhase, err)
 	stopped.RollbackOf, stopped.NextStep = failed, lostHint(ctx)
 	if back := d.wayBack(ctx); back != "" && stopped.NextStep == "" {
 		stopped.NextStep = "run " + back + " to redeploy the last image that was verified healthy"

@@ -32,6 +32,8 @@ type Image struct {
 	ecrimage.Findings
 	// Platforms are what it is built for, such as linux/amd64, where it is an index that names them.
 	Platforms []string
+	// runs is the digest of the image of an index that the tasks run; "" of a single image.
+	runs string
 	// Empty reports an index that lists no image.
 	Empty bool
 	// Pushed is when it was pushed to the registry.
@@ -141,6 +143,9 @@ func findImage(ctx context.Context, client ecrimage.Client, env *environment.Env
 	image := &Image{
 		Image:   history.Image{Tag: tagOrDigest, Digest: digest, Reference: env.ImageReference(digest)},
 		Digests: found.Digests(), Findings: found.Findings, Platforms: found.Names, Empty: found.Empty(), Pushed: aws.ToTime(found.ImagePushedAt),
+	}
+	if run := found.For(env.Platform()); len(run) > 0 {
+		image.runs = run[0]
 	}
 	if tagOrDigest == digest {
 		image.Tag = cmp.Or(preferredTag(found.ImageTags), awsx.ShortDigest(digest))

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,7 +26,7 @@ import (
 const maxConfigSize = 4 << 20
 
 // platform returns the problem of an image that is built for another platform than the tasks', which would fail in the migration at
-// the earliest. Where the platform cannot be read it is a warning.
+// the earliest. Where the platform cannot be read it is a warning. It also finds out when the image was created.
 func (p *preflight) platform(ctx context.Context, image *Image) []Problem {
 	if image.Empty {
 		return []Problem{{
@@ -33,9 +34,13 @@ func (p *preflight) platform(ctx context.Context, image *Image) []Problem {
 			Hint: "build it with `docker buildx build --platform " + p.env.Platform() + "`, push it, and deploy it",
 		}}
 	}
-	platforms, err := image.Platforms, error(nil)
+	config, err := readConfig(ctx, p.aws, p.env, cmp.Or(image.runs, image.Digest))
+	image.Created = config.CreatedAt()
+	platforms := image.Platforms
 	if len(platforms) == 0 {
-		platforms, err = singlePlatform(ctx, p.aws, p.env, image.Digest)
+		platforms = []string{config.String()}
+	} else {
+		err = nil // the index names them, and only statistics need the time
 	}
 	if err != nil {
 		return []Problem{{
@@ -60,10 +65,9 @@ func evaluatePlatform(tag string, platforms []string, env *environment.Environme
 	}}
 }
 
-// singlePlatform returns the platform of an image that is no index, which its configuration names; none where an emulator has no
-// layers.
-// Source: https://github.com/opencontainers/image-spec/blob/main/config.md
-func singlePlatform(ctx context.Context, cfg aws.Config, env *environment.Environment, digest string) ([]string, error) {
+// readConfig reads the configuration of an image that is no index; an empty one where an emulator has no layers.
+func readConfig(ctx context.Context, cfg aws.Config, env *environment.Environment, digest string) (ecrimage.Config, error) {
+	var config ecrimage.Config
 	client := ecr.NewFromConfig(cfg)
 	out, err := client.BatchGetImage(ctx, &ecr.BatchGetImageInput{
 		RepositoryName: &env.Image.Repository, ImageIds: []types.ImageIdentifier{{ImageDigest: &digest}},
@@ -73,34 +77,33 @@ func singlePlatform(ctx context.Context, cfg aws.Config, env *environment.Enviro
 		err = errors.New("the registry returned none")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read its manifest: %w", err)
+		return config, fmt.Errorf("read its manifest: %w", err)
 	}
-	config, err := ecrimage.ConfigDigest(aws.ToString(out.Images[0].ImageManifest))
-	if err != nil || config == "" {
-		return nil, err
+	configDigest, err := ecrimage.ConfigDigest(aws.ToString(out.Images[0].ImageManifest))
+	if err != nil || configDigest == "" {
+		return config, err
 	}
 	layer, err := client.GetDownloadUrlForLayer(ctx, &ecr.GetDownloadUrlForLayerInput{
-		RepositoryName: &env.Image.Repository, LayerDigest: &config,
+		RepositoryName: &env.Image.Repository, LayerDigest: &configDigest,
 	})
 	if cfg.BaseEndpoint != nil && isUnavailable(err) {
-		return nil, nil
+		return config, nil
+	}
+	if err == nil {
+		config, err = downloadConfig(ctx, cfg, aws.ToString(layer.DownloadUrl))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read its configuration: %w", err)
+		return config, fmt.Errorf("read its configuration: %w", err)
 	}
-	platform, err := downloadPlatform(ctx, cfg, aws.ToString(layer.DownloadUrl))
-	if err != nil {
-		return nil, fmt.Errorf("read its configuration: %w", err)
-	}
-	return []string{platform.String()}, nil
+	return config, nil
 }
 
-// downloadPlatform returns the platform in the configuration at a URL that AWS has signed. The URL is a credential and in no error.
-func downloadPlatform(ctx context.Context, cfg aws.Config, signed string) (ecrimage.Platform, error) {
-	var platform ecrimage.Platform
+// downloadConfig returns the configuration at a URL that AWS has signed. The URL is a credential and in no error.
+func downloadConfig(ctx context.Context, cfg aws.Config, signed string) (ecrimage.Config, error) {
+	var config ecrimage.Config
 	in, err := http.NewRequestWithContext(ctx, http.MethodGet, signed, nil)
 	if err != nil {
-		return platform, errors.New("AWS returned no valid URL for it")
+		return config, errors.New("AWS returned no valid URL for it")
 	}
 	client := cfg.HTTPClient
 	if client == nil {
@@ -108,14 +111,14 @@ func downloadPlatform(ctx context.Context, cfg aws.Config, signed string) (ecrim
 	}
 	response, err := client.Do(in)
 	if err != nil {
-		return platform, fmt.Errorf("download it from %s: %w", in.URL.Host, sanitize.WithoutURL(err))
+		return config, fmt.Errorf("download it from %s: %w", in.URL.Host, sanitize.WithoutURL(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return platform, fmt.Errorf("download it from %s: %s", in.URL.Host, response.Status)
+		return config, fmt.Errorf("download it from %s: %s", in.URL.Host, response.Status)
 	}
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxConfigSize)).Decode(&platform); err != nil {
-		return platform, fmt.Errorf("parse it: %w", err)
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxConfigSize)).Decode(&config); err != nil {
+		return config, fmt.Errorf("parse it: %w", err)
 	}
-	return platform, nil
+	return config, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -60,7 +61,7 @@ type configurations func(*http.Request) (*http.Response, error)
 func (c configurations) Do(in *http.Request) (*http.Response, error) { return c(in) }
 
 // The platform of an image that is no index is in its configuration. The signed URL, with which anyone can read it, is in no error.
-func TestSinglePlatform(t *testing.T) {
+func TestReadConfig(t *testing.T) {
 	const signed = "https://bucket.example/layer?X-Amz-Signature=5161"
 	answer := func(status int, body string) configurations {
 		return func(in *http.Request) (*http.Response, error) {
@@ -72,17 +73,17 @@ func TestSinglePlatform(t *testing.T) {
 		manifest string
 		download configurations
 		refused  error
-		want     []string
+		want     string
 		err      string
 	}{
-		"arm64":     {`{"config":{"digest":"sha256:c"}}`, answer(200, `{"os":"linux","architecture":"arm64"}`), nil, []string{"linux/arm64"}, ""},
-		"no config": {`{}`, nil, nil, nil, ""},
-		"no JSON":   {`{"config":{"digest":"sha256:c"}}`, answer(200, "<html>"), nil, nil, "read its configuration: parse it"},
-		"refused":   {`{"config":{"digest":"sha256:c"}}`, answer(403, ""), nil, nil, "read its configuration: download it from bucket.example: Forbidden"},
+		"arm64":     {`{"config":{"digest":"sha256:c"}}`, answer(200, `{"os":"linux","architecture":"arm64"}`), nil, "linux/arm64", ""},
+		"no config": {`{}`, nil, nil, "", ""},
+		"no JSON":   {`{"config":{"digest":"sha256:c"}}`, answer(200, "<html>"), nil, "", "read its configuration: parse it"},
+		"refused":   {`{"config":{"digest":"sha256:c"}}`, answer(403, ""), nil, "", "read its configuration: download it from bucket.example: Forbidden"},
 		"no network": {`{"config":{"digest":"sha256:c"}}`, func(*http.Request) (*http.Response, error) {
 			return nil, &url.Error{Op: "Get", URL: signed, Err: errors.New("no route")}
-		}, nil, nil, "download it from bucket.example: no route"},
-		"no permission": {`{"config":{"digest":"sha256:c"}}`, nil, &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, nil, "AccessDeniedException"},
+		}, nil, "", "download it from bucket.example: no route"},
+		"no permission": {`{"config":{"digest":"sha256:c"}}`, nil, &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}, "", "AccessDeniedException"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := fakeAWS(func(in any) (any, error) {
@@ -97,8 +98,8 @@ func TestSinglePlatform(t *testing.T) {
 				return nil, fmt.Errorf("unexpected %T", in)
 			})
 			cfg.HTTPClient = test.download
-			got, err := singlePlatform(t.Context(), cfg, staging(t), "sha256:1")
-			require.Equal(t, test.want, got)
+			got, err := readConfig(t.Context(), cfg, staging(t), "sha256:1")
+			require.Equal(t, test.want, got.String())
 			if test.err == "" {
 				require.NoError(t, err)
 				return
@@ -110,6 +111,44 @@ func TestSinglePlatform(t *testing.T) {
 			require.Len(t, problems, 1)
 			require.False(t, problems[0].Stops)
 			require.Contains(t, problems[0].Message, "it is not known whether 1.0.0 is built for linux/amd64")
+		})
+	}
+}
+
+// The image of a deployment has the time of its commit: that of the image of an index which the tasks run. Without it no problem is reported, for only
+// statistics need it.
+func TestImageHasTheTimeOfItsCommit(t *testing.T) {
+	for name, test := range map[string]struct {
+		image   Image
+		refused error
+		reads   string
+		want    string
+	}{
+		"a single image":    {Image{Image: history.Image{Digest: "sha256:1"}}, nil, "sha256:1", "2026-11-23T10:00:00Z"},
+		"an index":          {Image{Image: history.Image{Digest: "sha256:2"}, Platforms: []string{"linux/amd64"}, runs: "sha256:3"}, nil, "sha256:3", "2026-11-23T10:00:00Z"},
+		"it cannot be read": {Image{Image: history.Image{Digest: "sha256:2"}, Platforms: []string{"linux/amd64"}, runs: "sha256:3"}, errors.New("no"), "sha256:3", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := fakeAWS(func(in any) (any, error) {
+				switch in := in.(type) {
+				case *ecr.BatchGetImageInput:
+					require.Equal(t, test.reads, *in.ImageIds[0].ImageDigest)
+					return &ecr.BatchGetImageOutput{Images: []types.Image{{ImageManifest: aws.String(`{"config":{"digest":"sha256:c"}}`)}}}, test.refused
+				case *ecr.GetDownloadUrlForLayerInput:
+					return &ecr.GetDownloadUrlForLayerOutput{DownloadUrl: aws.String("https://bucket.example/layer")}, nil
+				}
+				return nil, fmt.Errorf("unexpected %T", in)
+			})
+			cfg.HTTPClient = configurations(func(*http.Request) (*http.Response, error) {
+				body := `{"os":"linux","architecture":"amd64","created":"2026-11-23T10:00:00Z"}`
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body))}, nil
+			})
+			require.Empty(t, (&preflight{env: staging(t), aws: cfg}).platform(t.Context(), &test.image))
+			if test.want == "" {
+				require.Zero(t, test.image.Created)
+				return
+			}
+			require.Equal(t, test.want, test.image.Created.Format(time.RFC3339))
 		})
 	}
 }
@@ -131,8 +170,8 @@ func platformOverTheWire(t *testing.T, cfg aws.Config, env *environment.Environm
 	image, err := FindImage(t.Context(), client, env, "single")
 	require.NoError(t, err)
 	require.Empty(t, image.Platforms)
-	platforms, err := singlePlatform(t.Context(), cfg, env, image.Digest)
+	config, err := readConfig(t.Context(), cfg, env, image.Digest)
 	require.NoError(t, err)
-	require.Empty(t, platforms)
+	require.Empty(t, config)
 	require.Empty(t, (&preflight{env: env, aws: cfg}).platform(t.Context(), image))
 }

@@ -49,6 +49,9 @@ type Deps struct {
 	// CheckState returns an error where the stack's state cannot be stored; nil skips the check.
 	CheckState func(context.Context) error
 	Report     Reporter
+	// Started is called with the record so far when the first phase after preflight starts, never in a dry run; nil is not
+	// called.
+	Started func(history.Deployment)
 }
 
 // Request describes one deployment.
@@ -299,6 +302,9 @@ func (d *deployment) saveStarted(ctx context.Context, log phaseLog) {
 	if d.recordFailed || d.request.DryRun || log.phase == Preflight {
 		return
 	}
+	if !d.recordStarted && d.deps.Started != nil {
+		d.deps.Started(d.record)
+	}
 	d.recordStarted = true
 	current := d.record
 	current.Phases = append(slices.Clone(current.Phases), history.Phase{Name: log.phase, Outcome: history.Running})
@@ -313,10 +319,15 @@ func (d *deployment) saveStarted(ctx context.Context, log phaseLog) {
 func (d *deployment) save(ctx context.Context, r history.Deployment) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
+	return d.deps.Records.Save(bounded, WithoutLogExcerpts(r))
+}
+
+// WithoutLogExcerpts returns a record with the number of lines in place of log lines of containers.
+func WithoutLogExcerpts(r history.Deployment) history.Deployment {
 	r.Error, r.Warnings = withoutLogExcerpts(r.Error), list.Map(r.Warnings, withoutLogExcerpts)
 	r.Phases = slices.Clone(r.Phases)
 	for i := range r.Phases {
 		r.Phases[i].Message = withoutLogExcerpts(r.Phases[i].Message)
 	}
-	return d.deps.Records.Save(bounded, r)
+	return r
 }

@@ -37,6 +37,25 @@ func testPhase(name string, err error) phase {
 
 var errBusy = &BusyError{Err: errors.New("stack staging is locked")}
 
+// The start is reported once, with the image, before the first phase that may change something; not of a dry run, nor where preflight fails.
+func TestStarted(t *testing.T) {
+	started := func(dryRun bool, phases ...phase) (images []string) {
+		d := newTestDeployment(t)
+		d.request.DryRun, d.deps.Started = dryRun, func(r history.Deployment) { images = append(images, r.Image.Tag) }
+		resolve := phase{name: Preflight, run: func(context.Context, phaseLog) (string, error) {
+			require.Empty(t, images)
+			d.record.Image.Tag = "1.0.0"
+			return "", nil
+		}}
+		_ = d.runPhases(t.Context(), append([]phase{resolve}, phases...))
+		return images
+	}
+	require.Equal(t, []string{"1.0.0"}, started(false, phase{name: Backup, skipReason: "none"}, testPhase(Provision, nil), testPhase(Rollout, nil)))
+	require.Equal(t, []string{"1.0.0"}, started(false, testPhase(Provision, errors.New("failed"))))
+	require.Empty(t, started(true, testPhase(Provision, nil)))
+	require.Empty(t, started(false))
+}
+
 // A stack that another process is changing prevents a deployment from starting. Once something was changed it is a failure.
 func TestBusyStack(t *testing.T) {
 	var notStarted *NotStartedError

@@ -13,8 +13,8 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// rollbackPhase is how an automatic rollback is reported: like a phase.
-const rollbackPhase = "rollback"
+// RollbackPhase is how an automatic rollback is reported: like a phase.
+const RollbackPhase = "rollback"
 
 // rollback rolls back after a phase failed, where that helps the cause, and returns what it did, or why nothing. The error is why a
 // rollback failed.
@@ -62,7 +62,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	if err != nil {
 		return "nothing was rolled back: " + err.Error() + d.servesNote(ctx) + d.snapshotNote(ctx), err
 	}
-	log, start := d.phaseLog(rollbackPhase), d.deps.Clock.Now()
+	log, start := d.phaseLog(RollbackPhase), d.deps.Clock.Now()
 	log.report(Event{Time: start, Kind: PhaseStarted, Phase: log.phase, Message: "rolling back to " + last.Tag})
 	err = d.redeploy(ctx, log, last, code)
 	took := d.deps.Clock.Now().Sub(start)

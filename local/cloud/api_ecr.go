@@ -68,7 +68,7 @@ func (m model) images(repository string) ([]*Image, error) {
 	if !m.faults[faultImageMissing] {
 		return images, nil
 	}
-	config := configOf("", "amd64")
+	config := configOf("", "amd64", time.Unix(0, 0)) // its digest stays the same
 	older := manifestOf(m.derive("older image"), config)
 	remaining := []*Image{{
 		Digest: digestOf(older), Manifest: older, Config: config, Tags: []string{"1.41.6-5d4c3b2a1"}, Pushed: m.now.Add(-72 * time.Hour).Truncate(time.Second),

@@ -70,7 +70,7 @@ func (r *Registry) tag(repository, tag string, image *Image) {
 
 // push adds an image; each content gives another digest.
 func (r *Registry) push(repository, content string, at time.Time, tags ...string) *Image {
-	config := configOf(content, "amd64")
+	config := configOf(content, "amd64", at)
 	manifest := manifestOf(content, config)
 	return r.add(repository, &Image{Digest: digestOf(manifest), Manifest: manifest, Config: config, Pushed: at}, tags...)
 }
@@ -78,7 +78,7 @@ func (r *Registry) push(repository, content string, at time.Time, tags ...string
 // pushIndex adds an index as BuildKit pushes it: of an image for arm64, and of its provenance, which is for no platform.
 // https://docs.docker.com/build/metadata/attestations/attestation-storage/
 func (r *Registry) pushIndex(repository, content string, at time.Time, tags ...string) *Image {
-	config := configOf(content, "arm64")
+	config := configOf(content, "arm64", at)
 	manifest := manifestOf(content, config)
 	child := r.add(repository, &Image{Digest: digestOf(manifest), Manifest: manifest, Config: config, Pushed: at})
 	index := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[`+
@@ -108,10 +108,15 @@ func manifestOf(content, config string) string {
 		mediaManifest, digestOf(config), imageSize, digestOf("layer "+content))
 }
 
-// configOf returns an image's configuration.
+// untilPushed is the time from the commit of an image to its push.
+const untilPushed = 20 * time.Minute
+
+// configOf returns the configuration of an image that is pushed at a time. It was created when its code was committed, as a
+// reproducible build has it.
 // https://github.com/opencontainers/image-spec/blob/main/config.md
-func configOf(content, architecture string) string {
-	return fmt.Sprintf(`{"architecture":%q,"os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`, architecture, digestOf("layer "+content))
+func configOf(content, architecture string, pushed time.Time) string {
+	return fmt.Sprintf(`{"architecture":%q,"os":"linux","created":%q,"rootfs":{"type":"layers","diff_ids":[%q]}}`,
+		architecture, pushed.Add(-untilPushed).UTC().Format(time.RFC3339), digestOf("layer "+content))
 }
 
 // armSuffix ends the tag of an image that is built for arm64.
