@@ -42,7 +42,7 @@ func instanceResource(i types.Instance) *Resource {
 		tags[deref(tag.Key)] = deref(tag.Value)
 	}
 	return &Resource{ID: deref(i.InstanceId), Outputs: values{
-		"tags": tags, "vpcId": deref(i.VpcId), "subnetId": deref(i.SubnetId), "instanceState": string(i.State.Name),
+		"tagsAll": tags, "vpcId": deref(i.VpcId), "subnetId": deref(i.SubnetId), "instanceState": string(i.State.Name),
 	}}
 }
 
