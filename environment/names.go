@@ -47,17 +47,8 @@ const (
 	NATVolumeGiB     = 4
 )
 
-// NATAddressNames returns the Name tags of the Elastic IPs from which tasks reach the internet.
-func (e *Environment) NATAddressNames() []string {
-	if e.Network.NAT == NATInstance {
-		return []string{e.NATInstanceName()}
-	}
-	var names []string
-	for i := range e.NATGateways() {
-		names = append(names, e.NATGatewayName(i+1))
-	}
-	return names
-}
+// NATAddresses returns how many Elastic IPs tasks reach the internet from: one of each gateway, or the instance's.
+func (e *Environment) NATAddresses() int { return max(1, e.NATGateways()) }
 
 // ClusterName returns the name of the ECS cluster.
 func (e *Environment) ClusterName() string { return e.ResourceName("cluster") }
