@@ -298,7 +298,7 @@ func providerActions() map[string][]actionsOn {
 	}
 }
 
-// natInstanceTypes are the types that only an environment with a NAT instance has.
+// natInstanceTypes returns the types that only an environment with a NAT instance has.
 func natInstanceTypes() map[string]bool {
 	return map[string]bool{
 		"aws:autoscaling/group:Group": true, "aws:ec2/launchTemplate:LaunchTemplate": true, "aws:ec2/networkInterface:NetworkInterface": true,

@@ -179,7 +179,7 @@ func newNATGroup(
 	}, opts...)
 }
 
-// natUserData returns the script that makes an instance forward the traffic of a VPC, as AWS documents it for Amazon Linux 2023. cloud-init
+// natUserData returns the script with which an instance begins to forward the traffic of a VPC, as AWS documents it for Amazon Linux 2023. cloud-init
 // runs it as root at the first start; what it leaves applies after a restart as well. An instance that cannot be set up shuts itself down, and
 // the group replaces it.
 //

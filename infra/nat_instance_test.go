@@ -83,7 +83,7 @@ func TestRoutesWaitForTheNATInstance(t *testing.T) {
 }
 
 // runUserData runs the instance's script with the commands of the image replaced, and returns what it called and where it wrote. Each fake
-// command appends its arguments to a log, and fails as often as failures says.
+// command appends its arguments to a log, and fails as often as its entry in failures.
 func runUserData(t *testing.T, failures map[string]int) (calls []string, root string, err error) {
 	t.Helper()
 	root = t.TempDir()

@@ -50,7 +50,7 @@ var instanceTypes = map[string]resourceType{
 		compute:  func(_ *State, r *Resource) { r.Outputs["latestVersion"], r.Outputs["defaultVersion"] = 1.0, 1.0 },
 		validate: unique("name", "InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use: %s"),
 		onUpdate: func(_ model, before, r *Resource) (time.Duration, error) {
-			// A change of the template makes another version; the old ones stay.
+			// A change of the template creates another version; the old ones stay.
 			version := before.Number("latestVersion")
 			if !sameTemplate(before.Inputs, r.Inputs) {
 				version++
