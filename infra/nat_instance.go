@@ -206,7 +206,7 @@ for attempt in 1 2 3 4 5 6 7 8 9 10; do
 done
 
 echo 'net.ipv4.ip_forward = 1' >/etc/sysctl.d/90-nat.conf
-sysctl --load=/etc/sysctl.d/90-nat.conf
+systemctl restart systemd-sysctl
 
 cat >/etc/sysconfig/iptables <<'RULES'
 *nat

@@ -91,7 +91,7 @@ func runUserData(t *testing.T, failures map[string]int) (calls []string, root st
 	for _, dir := range []string{bin, filepath.Join(root, "etc/sysctl.d"), filepath.Join(root, "etc/sysconfig")} {
 		require.NoError(t, os.MkdirAll(dir, 0o755))
 	}
-	for _, name := range []string{"dd", "chmod", "mkswap", "swapon", "dnf", "sysctl", "systemctl", "shutdown", "sleep"} {
+	for _, name := range []string{"dd", "chmod", "mkswap", "swapon", "dnf", "systemctl", "shutdown", "sleep"} {
 		fake := fmt.Sprintf("#!/bin/bash\necho \"%[1]s $*\" >>%[2]s/calls\n[ \"$(grep -c '^%[1]s ' %[2]s/calls)\" -gt %[3]d ]\n", name, root, failures[name])
 		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte(fake), 0o755)) //nolint:gosec // it is run
 	}
@@ -113,7 +113,7 @@ func TestNATUserData(t *testing.T) {
 	require.Equal(t, []string{
 		"dd if=/dev/zero of=/swapfile bs=1M count=512", "chmod 600 /swapfile", "mkswap /swapfile", "swapon /swapfile",
 		"dnf install --assumeyes iptables-services",
-		"sysctl --load=/etc/sysctl.d/90-nat.conf", "systemctl enable iptables", "systemctl restart iptables",
+		"systemctl restart systemd-sysctl", "systemctl enable iptables", "systemctl restart iptables",
 	}, calls)
 	for name, want := range map[string]string{
 		"etc/sysctl.d/90-nat.conf": "net.ipv4.ip_forward = 1\n",
@@ -132,7 +132,7 @@ func TestNATUserDataFails(t *testing.T) {
 	require.Equal(t, "systemctl restart iptables", calls[len(calls)-1])
 	require.NotContains(t, calls, "shutdown -h now")
 
-	for _, failing := range []string{"dnf", "mkswap", "sysctl", "systemctl"} {
+	for _, failing := range []string{"dnf", "mkswap", "systemctl"} {
 		calls, _, err := runUserData(t, map[string]int{failing: 99})
 		require.Error(t, err, failing)
 		require.Equal(t, "shutdown -h now", calls[len(calls)-1], failing)
