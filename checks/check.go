@@ -36,7 +36,7 @@ func All() []Check {
 		{"stack", "the last update, and operations whose result is not known", checkStack},
 		{"vpc", "the VPC and its range", evaluating(readVPC, evaluateVPC)},
 		{"subnets", "public and private subnets in each zone, with free addresses", evaluating(readSubnets, evaluatePublicSubnets, evaluatePrivateSubnets)},
-		{"nat", "the NAT gateways", evaluating(readNATs, evaluateNAT)},
+		{"nat", "the NAT gateways, or the NAT instance with its routes", checkNAT},
 		{"security_groups", "ports open to the internet", checkSecurityGroups},
 		{"ecs_cluster", "the cluster is active", evaluating(readCluster, evaluateCluster)},
 		{"ecs_service", "each service runs its tasks; stuck rollouts, and why tasks stopped", checkServices},

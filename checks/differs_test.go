@@ -49,6 +49,8 @@ func TestChangedFileIsACause(t *testing.T) {
 	}
 	perZone := *env
 	perZone.Network.NAT = "per-zone"
+	instance := *env
+	instance.Network.NAT = "instance"
 	for reason, f := range map[string]Finding{
 		"OtherBounds":           evaluateScaling(api, scaled(api.Tasks.Min, api.Tasks.Max+1), 1, env),
 		"ScalingMissing":        evaluateScaling(api, scalingState{}, 1, env),
@@ -63,6 +65,7 @@ func TestChangedFileIsACause(t *testing.T) {
 		"AlarmsMissing":         evaluateAlarms(notified[1:], env, now),
 		"TooFewZones":           evaluatePublicSubnets([]ec2types.Subnet{subnet}, env),
 		"TooFewNATs":            evaluateNAT([]ec2types.NatGateway{{State: ec2types.NatGatewayStateAvailable}}, &perZone),
+		"OtherNAT":              evaluateNATPath(natPath{gateways: []ec2types.NatGateway{{State: ec2types.NatGatewayStateAvailable}}}, &instance),
 		"ServiceMissing":        evaluateTasks("worker", nil, nil, secretChanges{}, env),
 		"TaskDefinitionMissing": evaluateTaskDefinition(nil, api.Role, nil, env),
 		reasonTopicMissing:      evaluateNotifications(nil, false, env, env.Region),

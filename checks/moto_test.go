@@ -90,6 +90,7 @@ func TestOverTheWire(t *testing.T) {
 		require.Equal(t, Healthy, f.Status, "%s: %s: %s", id, f.Reason, f.Message)
 	}
 
+	w.natInstance(sources)
 	w.breakThings()
 	broken := judge("ecs_service", "security_groups", "secrets", "task_definition", "dead_letter_queue", "certificate")
 	for id, want := range map[string]verdict{
@@ -125,6 +126,49 @@ func (w wire) network() {
 		GroupName: aws.String(w.env.Prefix + "-tasks"), Description: aws.String("tasks"), VpcId: vpc.Vpc.VpcId,
 	})
 	require.NoError(w.t, err)
+}
+
+// natInstance starts an instance with an existing interface, and judges it: with its route, and without.
+func (w wire) natInstance(sources Sources) {
+	ctx, client := w.t.Context(), ec2.NewFromConfig(w.cfg)
+	env := w.env.Clone()
+	env.Network.NAT = environment.NATInstance
+	named := []ec2types.Tag{{Key: aws.String("Name"), Value: aws.String(env.NATInstanceName())}}
+	vpcs, err := client.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: []ec2types.Filter{filter("tag:Name", env.VPCName())}})
+	require.NoError(w.t, err)
+	vpc := vpcs.Vpcs[0].VpcId
+	subnet, err := client.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: vpc, CidrBlock: aws.String("10.10.250.0/24")})
+	require.NoError(w.t, err)
+	created, err := client.CreateNetworkInterface(ctx, &ec2.CreateNetworkInterfaceInput{SubnetId: subnet.Subnet.SubnetId,
+		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeNetworkInterface, Tags: named}}})
+	require.NoError(w.t, err)
+	id := created.NetworkInterface.NetworkInterfaceId
+	_, err = client.ModifyNetworkInterfaceAttribute(ctx, &ec2.ModifyNetworkInterfaceAttributeInput{
+		NetworkInterfaceId: id, SourceDestCheck: &ec2types.AttributeBooleanValue{Value: aws.Bool(false)}})
+	require.NoError(w.t, err)
+	address, err := client.AllocateAddress(ctx, &ec2.AllocateAddressInput{Domain: ec2types.DomainTypeVpc})
+	require.NoError(w.t, err)
+	_, err = client.AssociateAddress(ctx, &ec2.AssociateAddressInput{AllocationId: address.AllocationId, NetworkInterfaceId: id})
+	require.NoError(w.t, err)
+	_, err = client.RunInstances(ctx, &ec2.RunInstancesInput{
+		MinCount: aws.Int32(1), MaxCount: aws.Int32(1), ImageId: aws.String("ami-12c6146b"), InstanceType: "t4g.nano",
+		NetworkInterfaces: []ec2types.InstanceNetworkInterfaceSpecification{{DeviceIndex: aws.Int32(0), NetworkInterfaceId: id}},
+		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: named}},
+	})
+	require.NoError(w.t, err)
+	table, err := client.CreateRouteTable(ctx, &ec2.CreateRouteTableInput{VpcId: vpc, TagSpecifications: []ec2types.TagSpecification{{
+		ResourceType: ec2types.ResourceTypeRouteTable, Tags: []ec2types.Tag{{Key: aws.String("SubnetType"), Value: aws.String("Private")}}}}})
+	require.NoError(w.t, err)
+	judge := func() Finding {
+		report := Run(ctx, env, sources, Options{Only: []string{"nat"}}, clock.Real())
+		require.Len(w.t, report.Services, 1)
+		return report.Services[0]
+	}
+	requireVerdict(w.t, verdict{Error, "RoutesMissing", "0 of 1 private route tables"}, judge())
+	_, err = client.CreateRoute(ctx, &ec2.CreateRouteInput{
+		RouteTableId: table.RouteTable.RouteTableId, DestinationCidrBlock: aws.String("0.0.0.0/0"), NetworkInterfaceId: id})
+	require.NoError(w.t, err)
+	requireVerdict(w.t, verdict{Healthy, "Available", "1 route leads to it"}, judge())
 }
 
 func (w wire) data() {

@@ -186,9 +186,9 @@ var stopRules = []stopRule{
 		phrases: unreachable,
 		message: "the task cannot reach AWS from its subnet",
 		hint: Hint{
-			Cause: "the private subnet has no route to a NAT gateway, or the security group blocks outgoing connections; " +
+			Cause: "the private subnet has no route to a NAT gateway or instance, or the security group blocks outgoing connections; " +
 				"once is a passing failure",
-			Solution: "check the NAT gateways, the route tables and the service's security group",
+			Solution: "check the NAT gateways or the NAT instance, the route tables and the service's security group",
 		},
 	},
 	{

@@ -11,8 +11,14 @@ func (e *Environment) Alarms() []string {
 		all = append(all, role+"-cpu", role+"-memory", role+"-tasks")
 	}
 	all = append(all, "db-cpu", "db-memory", "db-storage", "db-connections", "jobs-age", "jobs-dead", "rotation-failed", "rotation-late")
+	if e.Network.NAT == NATInstance {
+		all = append(all, NATAlarm)
+	}
 	return append(all, e.GlobalAlarms()...)
 }
+
+// NATAlarm is the alarm about the NAT instance.
+const NATAlarm = "nat-instance"
 
 // GlobalMetricsRegion is the only region where Route 53 publishes metrics, wherever the environment is. An alarm watches metrics of its own
 // region only, and notifies a topic of its own region only.

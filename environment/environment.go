@@ -43,10 +43,12 @@ type Domain struct {
 // NAT is how private subnets reach the internet.
 type NAT string
 
-// A single NAT gateway is cheap; one per zone survives the loss of a zone.
+// A NAT instance is cheapest, and an outage while it is replaced; a single NAT gateway survives all but the loss of its zone; one per zone
+// survives that, too.
 const (
-	NATSingle  NAT = "single"
-	NATPerZone NAT = "per-zone"
+	NATInstance NAT = "instance"
+	NATSingle   NAT = "single"
+	NATPerZone  NAT = "per-zone"
 )
 
 // Network is the VPC.

@@ -365,7 +365,7 @@ func TestBrokenFilesAreCompared(t *testing.T) {
 	require.Len(t, valid, 2)
 	for _, want := range []string{
 		"Pulumi.dev.yaml:8: protectd: unknown key; did you mean protected? the keys here are ",
-		`network.nat: "sinlge" is not a valid value; did you mean single? give single or per-zone`,
+		`network.nat: "sinlge" is not a valid value; did you mean single? give instance, single or per-zone`,
 		"services.api.cpu: ",
 		"Pulumi.staging.yaml:13: network.cidr: 10.20.0.0/16 overlaps 10.20.0.0/16 of Pulumi.dev.yaml:13; ",
 	} {

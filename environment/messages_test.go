@@ -293,8 +293,12 @@ Pulumi.staging.yaml:3: name: the stack staging is the environment "staging", not
     3 |     name: qa
 `,
 	"nat": `
-Pulumi.staging.yaml:8: network.nat: "none" is not a valid value; give single or per-zone
+Pulumi.staging.yaml:8: network.nat: "none" is not a valid value; give instance, single or per-zone
     8 |     network: {cidr: 10.20.0.0/16, nat: none}
+`,
+	"nat-protected": `
+Pulumi.staging.yaml:9: network.nat: a NAT instance disconnects all tasks from the internet while it is replaced, and the environment is protected; give single or per-zone
+    9 |     network: {cidr: 10.20.0.0/16, nat: instance}
 `,
 	"no-block": `
 Pulumi.staging.yaml:1: config: it has no key "v3-backend:environment"; copy the block from another environment's file

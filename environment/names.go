@@ -21,13 +21,34 @@ func (e *Environment) ResourceName(what string) string { return e.Prefix + "-" +
 // VPCName returns the VPC's Name tag.
 func (e *Environment) VPCName() string { return e.ResourceName("vpc") }
 
-// NATGateways returns how many NAT gateways the environment has, each with an Elastic IP.
+// NATGateways returns how many NAT gateways the environment has: none where it has a NAT instance.
 func (e *Environment) NATGateways() int {
-	if e.Network.NAT == NATPerZone {
+	switch e.Network.NAT {
+	case NATInstance:
+		return 0
+	case NATPerZone:
 		return e.Network.Zones
 	}
 	return 1
 }
+
+// NATGatewayName returns the Name tag of the i-th NAT gateway, counted from 1, and of its Elastic IP.
+func (e *Environment) NATGatewayName(i int) string { return e.ResourceName(fmt.Sprintf("nat-%d", i)) }
+
+// NATInstanceName returns the name of the Auto Scaling group that has the NAT instance, of its launch template and of its security group, and
+// the Name tag of the instance, its network interface and its Elastic IP.
+func (e *Environment) NATInstanceName() string { return e.ResourceName("nat") }
+
+// The NAT instance: the smallest of Graviton, with a volume of NATVolumeGiB and NATInstanceVCPUs.
+// Source: https://aws.amazon.com/ec2/instance-types/t4/
+const (
+	NATInstanceType  = "t4g.nano"
+	NATInstanceVCPUs = 2
+	NATVolumeGiB     = 4
+)
+
+// NATAddresses returns how many Elastic IPs tasks reach the internet from: one of each gateway, or the instance's.
+func (e *Environment) NATAddresses() int { return max(1, e.NATGateways()) }
 
 // ClusterName returns the name of the ECS cluster.
 func (e *Environment) ClusterName() string { return e.ResourceName("cluster") }

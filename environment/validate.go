@@ -142,7 +142,10 @@ func (e *Environment) networkProblems(l *problemList) {
 		l.add("network.cidr", "use a range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16", "%s is not private", e.Network.CIDR)
 	}
 	l.within("network.zones", e.Network.Zones, 2, 3)
-	oneOf(l, "network.nat", e.Network.NAT, NATSingle, NATPerZone)
+	oneOf(l, "network.nat", e.Network.NAT, NATInstance, NATSingle, NATPerZone)
+	if e.Protected && e.Network.NAT == NATInstance {
+		l.add("network.nat", "give single or per-zone", "a NAT instance disconnects all tasks from the internet while it is replaced, and the environment is protected")
+	}
 }
 
 func (e *Environment) serviceProblems(l *problemList) {

@@ -11,7 +11,8 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// everyEnvironment records the program of all environments of the repository, and of one with e-mail notifications.
+// everyEnvironment records the program of all environments of the repository, of one with e-mail notifications, and of one with a NAT
+// instance.
 func everyEnvironment(t *testing.T) []registration {
 	t.Helper()
 	var all []registration
@@ -22,7 +23,24 @@ func everyEnvironment(t *testing.T) []registration {
 	notified, err := environment.Load("..", "staging")
 	require.NoError(t, err)
 	notified.Monitoring.Emails = []string{"ops@example.com"}
-	return append(all, record(t, notified.Stack, Deploy(notified, Release{Image: testImage, RecordedImage: testImage}))...)
+	all = append(all, record(t, notified.Stack, Deploy(notified, Release{Image: testImage, RecordedImage: testImage}))...)
+	return append(all, withNATInstance(t)...)
+}
+
+// withNATInstance records the program of dev with a NAT instance.
+func withNATInstance(t *testing.T) []registration {
+	t.Helper()
+	env := dev(t, environment.NATInstance)
+	return record(t, env.Stack, Deploy(env, Release{Image: testImage, RecordedImage: testImage}))
+}
+
+// dev returns the development environment with a kind of NAT.
+func dev(t *testing.T, nat environment.NAT) *environment.Environment {
+	t.Helper()
+	env, err := environment.Load("..", "dev")
+	require.NoError(t, err)
+	env.Network.NAT = nat
+	return env
 }
 
 // typesOf returns the types of the resources, without components.
@@ -74,7 +92,31 @@ func providerActions() map[string][]actionsOn {
 				"ec2:ReplaceRoute", "ec2:ReplaceRouteTableAssociation", "ec2:DeleteRoute", "ec2:DisassociateRouteTable", "ec2:DeleteRouteTable"),
 		},
 		"aws:ec2/eip:Eip": {
-			on(anyEC2+"elastic-ip/eipalloc-1", "ec2:AllocateAddress", "ec2:CreateTags", "ec2:DisassociateAddress", "ec2:ReleaseAddress"),
+			on(anyEC2+"elastic-ip/eipalloc-1", "ec2:AllocateAddress", "ec2:CreateTags", "ec2:AssociateAddress", "ec2:DisassociateAddress", "ec2:ReleaseAddress"),
+		},
+		"aws:ec2/networkInterface:NetworkInterface": {
+			on(anyEC2+"network-interface/eni-1", "ec2:AssociateAddress", "ec2:DisassociateAddress"),
+			on(anyEC2+"network-interface/eni-1", "ec2:CreateNetworkInterface", "ec2:CreateTags", "ec2:ModifyNetworkInterfaceAttribute",
+				"ec2:DetachNetworkInterface", "ec2:DeleteNetworkInterface"),
+			on(anyEC2+"subnet/subnet-1", "ec2:CreateNetworkInterface"),
+			on(anyEC2+"security-group/sg-1", "ec2:CreateNetworkInterface"),
+		},
+		"aws:ec2/launchTemplate:LaunchTemplate": {
+			on(anyEC2+"launch-template/lt-1", "ec2:CreateLaunchTemplate", "ec2:CreateTags", "ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate",
+				"ec2:DeleteLaunchTemplate"),
+		},
+		// Source: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html
+		"aws:autoscaling/group:Group": {
+			on("arn:aws:autoscaling:"+inRegion+"autoScalingGroup:1:autoScalingGroupName/v3-backend-ENV-nat", "autoscaling:CreateAutoScalingGroup",
+				"autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags", "autoscaling:PutLifecycleHook", "autoscaling:UpdateAutoScalingGroup",
+				"autoscaling:StartInstanceRefresh", "autoscaling:CancelInstanceRefresh", "autoscaling:DeleteAutoScalingGroup"),
+			on(anyEC2+"launch-template/lt-1", "ec2:RunInstances"), on(anyEC2+"network-interface/eni-1", "ec2:RunInstances"),
+			on(anyEC2+"security-group/sg-1", "ec2:RunInstances"), on(anyEC2+"subnet/subnet-1", "ec2:RunInstances"),
+			on(anyEC2+"instance/i-1", "ec2:RunInstances"), on(anyEC2+"volume/vol-1", "ec2:RunInstances", "ec2:CreateTags"),
+			on("arn:aws:ec2:us-east-1::image/ami-1", "ec2:RunInstances"),
+			on("arn:aws:ssm:us-east-1::parameter/aws/service/ami-amazon-linux-latest/al2023-ami-minimal-kernel-default-arm64", "ssm:GetParameters"),
+			on("arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
+				"iam:CreateServiceLinkedRole for autoscaling.amazonaws.com"),
 		},
 		"aws:ec2/natGateway:NatGateway": {
 			on(anyEC2+"natgateway/nat-1", "ec2:CreateNatGateway", "ec2:CreateTags", "ec2:DeleteNatGateway"),
@@ -256,6 +298,13 @@ func providerActions() map[string][]actionsOn {
 	}
 }
 
+// natInstanceTypes returns the types that only an environment with a NAT instance has.
+func natInstanceTypes() map[string]bool {
+	return map[string]bool{
+		"aws:autoscaling/group:Group": true, "aws:ec2/launchTemplate:LaunchTemplate": true, "aws:ec2/networkInterface:NetworkInterface": true,
+	}
+}
+
 // creates returns the kind of resource that an action makes, as its ARN has it. What does not exist yet has no tags that a policy
 // could test; the resources that the action needs beside it have them.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
@@ -263,6 +312,7 @@ func creates() map[string]string {
 	return map[string]string{
 		"ec2:AllocateAddress": ":elastic-ip/", "ec2:CreateFlowLogs": ":vpc-flow-log/", "ec2:CreateInternetGateway": ":internet-gateway/",
 		"ec2:CreateNatGateway": ":natgateway/", "ec2:CreateRouteTable": ":route-table/", "ec2:CreateSecurityGroup": ":security-group/",
+		"ec2:CreateLaunchTemplate": ":launch-template/", "ec2:CreateNetworkInterface": ":network-interface/",
 		"ec2:CreateSubnet": ":subnet/", "ec2:CreateVpc": ":vpc/", "ec2:CreateVpcEndpoint": ":vpc-endpoint/",
 		"ec2:AuthorizeSecurityGroupEgress": ":security-group-rule/", "ec2:AuthorizeSecurityGroupIngress": ":security-group-rule/",
 		"acm:RequestCertificate": ":certificate/",
@@ -300,10 +350,21 @@ func TestGitHubRolesMayDeployTheProgram(t *testing.T) {
 		for typ, row := range rows {
 			for _, a := range row {
 				for _, action := range a.actions {
+					if env == "production" && natInstanceTypes()[typ] {
+						continue
+					}
 					require.Truef(t, may.allows(t, asProvider(action, a.resource, env, want.host)), "%s: %s on %s, for %s", want.role, action, a.resource, typ)
 				}
 			}
 		}
+	}
+	// A protected environment has no NAT instance, so that production's role launches none.
+	for action, resource := range map[string]string{
+		"autoscaling:CreateAutoScalingGroup": "arn:aws:autoscaling:" + inRegion + "autoScalingGroup:1:autoScalingGroupName/v3-backend-ENV-nat",
+		"ec2:CreateLaunchTemplate":           anyEC2 + "launch-template/lt-1",
+		"ec2:RunInstances":                   anyEC2 + "instance/i-1",
+	} {
+		require.False(t, githubPermissions(t, all, productionRole).allows(t, asProvider(action, resource, "production", "api.hyperchonk.com")), action)
 	}
 	deploy := githubPermissions(t, all, deployRole)
 	for action, resource := range map[string]string{

@@ -41,7 +41,11 @@ func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInp
 	}
 	all = append(all, databaseAlarms(env)...)
 	all = append(all, queueAlarms(env)...)
-	return append(all, rotationAlarms(env)...)
+	all = append(all, rotationAlarms(env)...)
+	if env.Network.NAT == environment.NATInstance {
+		all = append(all, natAlarm(env))
+	}
+	return all
 }
 
 // balancerAlarms returns the alarms about the responses to users. Without data there were no requests.

@@ -27,10 +27,13 @@ func leftOut(reason string) coverage { return coverage{leftOut: reason} }
 func coverageByType() map[string]coverage {
 	free := coverage{}
 	return map[string]coverage{
-		"awsx:ec2:Vpc":                  free,
-		"aws:ec2/eip:Eip":               priced("addresses of NAT"),
-		"aws:ec2/natGateway:NatGateway": priced("NAT gateways", "data through NAT"),
-		"aws:ec2/route:Route":           free,
+		"awsx:ec2:Vpc":                                              free,
+		"aws:ec2/eip:Eip":                                           priced("addresses of NAT"),
+		"aws:ec2/natGateway:NatGateway":                             priced("NAT gateways", "data through NAT"),
+		"aws:ec2/route:Route":                                       free,
+		"aws:ec2/networkInterface:NetworkInterface":                 free,
+		"aws:ec2/launchTemplate:LaunchTemplate":                     free,
+		"aws:autoscaling/group:Group":                               priced("NAT instance", "volume of NAT instance"),
 		"aws:ec2/defaultSecurityGroup:DefaultSecurityGroup":         free,
 		"aws:ec2/flowLog:FlowLog":                                   priced("flow logs"),
 		"aws:ec2/securityGroup:SecurityGroup":                       free,
@@ -108,8 +111,10 @@ func TestCoveredLinesExist(t *testing.T) {
 	require.NoError(t, err)
 	production, err := environment.Load("..", "production")
 	require.NoError(t, err)
+	instance := dev(t, environment.NATInstance)
 	billed := map[string]bool{}
 	for _, e := range []pricing.Estimate{
+		pricing.EstimateEnvironment(instance, pricing.DefaultAssumptions()),
 		pricing.EstimateEnvironment(production, pricing.DefaultAssumptions()), pricing.EstimateShared(shared),
 	} {
 		for _, line := range e.Lines {

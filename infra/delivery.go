@@ -42,7 +42,9 @@ type githubRole struct {
 
 // githubRoles returns the roles that workflows assume.
 func githubRoles(s *environment.Shared) []githubRole {
-	deployNetwork := func(s shared) []statement { return networkStatements(s.forAllEnvironments()) }
+	deployNetwork := func(s shared) []statement {
+		return append(networkStatements(s.forAllEnvironments()), natInstanceStatements(s.forAllEnvironments())...)
+	}
 	productionNetwork := func(s shared) []statement { return networkStatements(s.forEnvironment(production)) }
 	trusting := func(names ...string) func(string) []statement {
 		return func(issuerARN string) []statement { return trustEnvironments(issuerARN, s.GitHub, names) }

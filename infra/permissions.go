@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // shared adds what policies need to the description of the shared stack.
@@ -21,6 +22,7 @@ func readPermissions(s shared) []statement {
 		allow("Describe", []string{
 			"acm:Describe*", "acm:List*",
 			"application-autoscaling:Describe*", "application-autoscaling:List*",
+			"autoscaling:Describe*",
 			"budgets:List*", "budgets:View*",
 			"cloudwatch:Describe*", "cloudwatch:Get*", "cloudwatch:List*",
 			"ec2:Describe*",
@@ -237,6 +239,34 @@ func networkStatements(s scope) []statement {
 			"ec2:Detach*", "ec2:Disassociate*", "ec2:Modify*", "ec2:ReleaseAddress", "ec2:ReplaceRoute*",
 			"ec2:RevokeSecurityGroup*", "ec2:UpdateSecurityGroupRule*",
 		}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
+	}
+}
+
+// natInstanceStatements returns statements that allow a NAT instance, which production does not have. Auto Scaling checks with the caller's
+// permissions that the launch template can be launched. Of the environments' interfaces, each has one security group that is closed to the
+// internet, and nothing allows passing a role to EC2: an instance can do nothing but be there.
+// Source: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html
+// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+func natInstanceStatements(s scope) []statement {
+	ofEC2 := func(kinds ...string) []string {
+		return list.Map(kinds, func(kind string) string { return "arn:aws:ec2:" + s.Region + ":*:" + kind + "/*" })
+	}
+	const group = "autoScalingGroup:*:autoScalingGroupName/%s-*"
+	return []statement{
+		allow("MakeNATInstance", []string{"ec2:CreateLaunchTemplate", "ec2:CreateNetworkInterface"}, anyResource).
+			when("StringEquals", "aws:RequestedRegion", s.Region),
+		allow("LaunchFrom", []string{"ec2:CreateLaunchTemplateVersion", "ec2:RunInstances"},
+			ofEC2("launch-template", "network-interface", "security-group", "subnet")...).
+			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
+		allow("Launch", []string{"ec2:RunInstances"}, append(ofEC2("instance", "volume"), "arn:aws:ec2:"+s.Region+"::image/*")...).
+			when("StringEqualsIfExists", "ec2:InstanceType", environment.NATInstanceType),
+		allow("FindImage", []string{"ssm:GetParameters"}, "arn:aws:ssm:"+s.Region+"::parameter/aws/service/ami-amazon-linux-latest/*"),
+		allow("ScaleNATInstance", []string{
+			"autoscaling:*AutoScalingGroup", "autoscaling:*InstanceRefresh", "autoscaling:*Tags", "autoscaling:PutLifecycleHook",
+		}, s.arns("autoscaling", group)...),
+		allow("ScalingRole", []string{"iam:CreateServiceLinkedRole"},
+			"arn:aws:iam::*:role/aws-service-role/autoscaling.amazonaws.com/*"),
+		deny("NotProductionGroup", []string{"autoscaling:*"}, s.forEnvironment(production).arns("autoscaling", group)...),
 	}
 }
 

@@ -11,8 +11,14 @@ import (
 
 // TestEstimateMatchesTheProgram compares quantities of the estimate with what the program registers.
 func TestEstimateMatchesTheProgram(t *testing.T) {
-	for _, name := range []string{"dev", "staging", "production"} {
-		env, all := deployed(t, name)
+	for _, name := range []string{"dev", "staging", "production", "a NAT instance"} {
+		var env *environment.Environment
+		var all []registration
+		if name == "a NAT instance" {
+			env, all = dev(t, environment.NATInstance), withNATInstance(t)
+		} else {
+			env, all = deployed(t, name)
+		}
 		quantity := map[string]float64{}
 		for _, line := range pricing.EstimateEnvironment(env, pricing.DefaultAssumptions()).Lines {
 			quantity[line.Resource] = line.Quantity
@@ -70,6 +76,13 @@ func requireNetwork(t *testing.T, env *environment.Environment, all []registrati
 	vpc := find(t, all, "awsx:ec2:Vpc", env.VPCName())
 	zones := vpc.get("numberOfAvailabilityZones").(float64)
 	gateways, addresses := ofType(all, "aws:ec2/natGateway:NatGateway"), ofType(all, "aws:ec2/eip:Eip")
+	for _, group := range ofType(all, "aws:autoscaling/group:Group") {
+		template := find(t, all, "aws:ec2/launchTemplate:LaunchTemplate", group.name)
+		require.InDelta(t, group.get("maxSize").(float64)*pricing.HoursPerMonth, quantity["NAT instance"], 0.01)
+		require.Equal(t, environment.NATInstanceType, template.get("instanceType"), "the price is of this type")
+		require.Equal(t, "gp3", template.get("blockDeviceMappings", 0, "ebs", "volumeType"), "the price is of this volume")
+		require.InDelta(t, template.get("blockDeviceMappings", 0, "ebs", "volumeSize"), quantity["volume of NAT instance"], 0.01)
+	}
 	require.InDelta(t, float64(len(gateways))*pricing.HoursPerMonth, quantity["NAT gateways"], 0.01)
 	require.InDelta(t, float64(len(addresses))*pricing.HoursPerMonth, quantity["addresses of NAT"], 0.01)
 	require.InDelta(t, zones*pricing.HoursPerMonth, quantity["addresses of balancer"], 0.01)

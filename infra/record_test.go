@@ -177,6 +177,7 @@ func record(t *testing.T, stack string, program pulumi.RunFunc) []registration {
 			}
 			ofZone, err := ec2.NewSubnet(ctx, fmt.Sprintf("%s-%d-subnet", kind, i/2+1), &ec2.SubnetArgs{
 				VpcId: pulumi.String("vpc-1"), Tags: pulumi.ToStringMap(map[string]string{"SubnetType": kind}),
+				AvailabilityZone: pulumi.String("us-east-1" + string("abc"[i/2])),
 			})
 			if err != nil {
 				return err

@@ -43,10 +43,12 @@ func replacements() map[string]map[string]safety {
 		"aws:appautoscaling/policy:Policy": name(map[string]safety{
 			"resourceId": follows, "scalableDimension": fixed, "serviceNamespace": fixed,
 		}),
+		"aws:autoscaling/group:Group":            name(nil),
 		"aws:budgets/budget:Budget":              name(nil),
 		"aws:cloudwatch/eventRule:EventRule":     name(map[string]safety{"eventBusName": fixed}),
 		"aws:cloudwatch/logGroup:LogGroup":       name(nil),
 		"aws:cloudwatch/metricAlarm:MetricAlarm": name(nil),
+		"aws:ec2/launchTemplate:LaunchTemplate":  name(nil),
 		"aws:ec2/securityGroup:SecurityGroup":    name(map[string]safety{"description": ignored, "vpcId": follows}),
 		"aws:ecr/repository:Repository":          name(map[string]safety{"encryptionConfigurations": fixed}),
 		"aws:ecs/cluster:Cluster":                name(nil),

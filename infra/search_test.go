@@ -431,6 +431,12 @@ func harms(t *testing.T, all []registration) []*attempt {
 			}
 		}
 	}
+	// An instance beside production's tasks reaches its database. It has an interface, a subnet and a group, without a tag or with another one.
+	for _, kind := range []string{"network-interface/eni-1", "subnet/subnet-1", "security-group/sg-1", "launch-template/lt-1"} {
+		launch := of("ec2:RunInstances", anyEC2+kind).with("ec2:InstanceType", environment.NATInstanceType)
+		add("launches an instance in another network", launch)
+		add("launches an instance in production's network", launch.with(hasTag, production))
+	}
 	for _, own := range []request{
 		of("ec2:CreateTags", anyEC2+"vpc/vpc-1").with("ec2:CreateAction", "CreateVpc"), of("ec2:CreateTags",
 			anyEC2+"security-group/sg-1"),
@@ -706,12 +712,14 @@ func readsOnly(action string) bool {
 // with the reason.
 func unrelatedConditions() map[string]string {
 	return map[string]string{
-		"MakeNetwork aws:RequestedRegion": "nothing of production's is in another region",
-		"TagDefaultGroup " + hasTag:       "keeps the groups of environments that are not listed; NotProductionTag denies production's",
-		"PassRoles iam:PassedToService":   "a role within the boundary",
-		"ServiceRoles iam:AWSServiceName": "AWS's own role of another service",
-		"Records " + recordTypes:          "a record of another type at a name of its own",
-		"DeleteCertificate " + hasTag:     "NotProductionTag denies production's, and the program's all have a tag",
+		"MakeNetwork aws:RequestedRegion":     "nothing of production's is in another region",
+		"MakeNATInstance aws:RequestedRegion": "nothing of production's is in another region",
+		"Launch ec2:InstanceType":             "limits what an instance costs",
+		"TagDefaultGroup " + hasTag:           "keeps the groups of environments that are not listed; NotProductionTag denies production's",
+		"PassRoles iam:PassedToService":       "a role within the boundary",
+		"ServiceRoles iam:AWSServiceName":     "AWS's own role of another service",
+		"Records " + recordTypes:              "a record of another type at a name of its own",
+		"DeleteCertificate " + hasTag:         "NotProductionTag denies production's, and the program's all have a tag",
 	}
 }
 

@@ -50,6 +50,9 @@ func TestEveryResourceIsTagged(t *testing.T) {
 			if untaggable(r.typ) {
 				continue
 			}
+			if r.typ == "aws:autoscaling/group:Group" {
+				continue // its tags are a list: TestNATInstance
+			}
 			for key, value := range want {
 				require.Equalf(t, value, r.get("tags", key), "%s of %s", key, r.urn)
 			}

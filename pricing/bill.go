@@ -13,16 +13,18 @@ const (
 	AreaShared     = "shared"
 )
 
-// network adds the NAT gateways with their public addresses. The endpoint of S3 is free.
+// network adds the NAT gateways, or the NAT instance, with their public addresses. The endpoint of S3 is free. An instance processes data for
+// nothing; what leaves AWS costs the same either way, and so does what crosses a zone.
 func (b *bill) network(env *environment.Environment, a Assumptions) {
 	b.area = AreaNetwork
-	gateways := 1.0
-	if env.Network.NAT == environment.NATPerZone {
-		gateways = float64(env.Network.Zones)
+	if env.Network.NAT == environment.NATInstance {
+		b.addDeclared("NAT instance", environment.NATInstanceType, HoursPerMonth)
+		b.addDeclared("volume of NAT instance", volume, environment.NATVolumeGiB)
+	} else {
+		b.addDeclared("NAT gateways", natHour, float64(env.NATGateways())*HoursPerMonth)
+		b.addAssumed("data through NAT", natData, a.DataGB)
 	}
-	b.addDeclared("NAT gateways", natHour, gateways*HoursPerMonth)
-	b.addDeclared("addresses of NAT", addressHour, gateways*HoursPerMonth)
-	b.addAssumed("data through NAT", natData, a.DataGB)
+	b.addDeclared("addresses of NAT", addressHour, float64(env.NATAddresses())*HoursPerMonth)
 }
 
 // firewallRules counts the rate limit and the managed rule groups of every environment.

@@ -2,7 +2,11 @@
 // AWS's list prices, with explicit assumptions. It needs no network.
 package pricing
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
 
 // Region is the only region in the table of prices. HoursPerMonth is the month of AWS's own calculator.
 const (
@@ -29,6 +33,7 @@ const (
 	taskMemory       = "task-memory"
 	natHour          = "nat-hour"
 	natData          = "nat-data"
+	volume           = "volume"
 	addressHour      = "address-hour"
 	dataOut          = "data-out"
 	balancerHour     = "balancer-hour"
@@ -65,6 +70,8 @@ func Prices() []Price {
 		{taskMemory, "Fargate, Linux on x86: memory", "GB-hour", 0.004445, priceDate, lists + "fargate/pricing/"},
 		{natHour, "NAT gateway", "hour", 0.045, priceDate, lists + "vpc/pricing/"},
 		{natData, "NAT gateway: data processed", "GB", 0.045, priceDate, lists + "vpc/pricing/"},
+		{environment.NATInstanceType, "EC2, Linux on demand: t4g.nano", "hour", 0.0042, priceDate, lists + "ec2/pricing/on-demand/"},
+		{volume, "EBS: gp3 volume", "GB-month", 0.08, priceDate, lists + "ebs/pricing/"},
 		{addressHour, "public IPv4 address", "hour", 0.005, priceDate, lists + "vpc/pricing/"},
 		{dataOut, "data to the internet, first 10 TB", "GB", 0.09, priceDate, lists + "ec2/pricing/on-demand/"},
 		{balancerHour, "application load balancer", "hour", 0.0225, priceDate, lists + "elasticloadbalancing/pricing/"},

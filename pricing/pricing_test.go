@@ -172,6 +172,18 @@ func TestAlarmsInEveryRegionHaveTheSameNumber(t *testing.T) {
 	require.Equal(t, []float64{3.10}, amounts(EstimateEnvironment(env, DefaultAssumptions()))["alarms"], "the alarm of the health check is in us-east-1")
 }
 
+// TestNATInstance checks that an instance replaces the gateway's hours and processed data; its address costs the same.
+func TestNATInstance(t *testing.T) {
+	env := load(t, "dev")
+	env.Network.NAT = environment.NATInstance
+	lines := amounts(EstimateEnvironment(env, DefaultAssumptions()))
+	require.Equal(t, []float64{3.07}, lines["NAT instance"])           // 730 h × 0.0042 = 3.066
+	require.Equal(t, []float64{0.32}, lines["volume of NAT instance"]) // 4 GB × 0.08
+	require.Equal(t, []float64{3.65}, lines["addresses of NAT"])       // 730 h × 0.005
+	require.NotContains(t, lines, "NAT gateways")
+	require.NotContains(t, lines, "data through NAT")
+}
+
 func TestSavings(t *testing.T) {
 	saved := func(name string) map[string]float64 {
 		found := map[string]float64{}

@@ -109,17 +109,34 @@ func Conflicts(typ string) bool { return finders[typ].find != nil && finders[typ
 // IsManaged reports whether a resource, read from the account, has the tags that the program sets. A bucket gets them only after
 // its creation.
 func IsManaged(q Query, outputs map[string]any) bool {
-	expected, tagged := q.Inputs["tags"].(map[string]any)
-	if !tagged {
+	expected := tagsOf(q.Inputs["tags"])
+	if expected == nil {
 		return true
 	}
-	actual, _ := outputs["tags"].(map[string]any)
+	actual := tagsOf(outputs["tags"])
 	if len(actual) == 0 && q.Type == typeBucket {
 		return true
 	}
 	return !slices.ContainsFunc([]string{"Project", "Environment", "ManagedBy"}, func(tag string) bool {
 		return actual[tag] != expected[tag]
 	})
+}
+
+// tagsOf returns tags by their names; nil for what has none. An Auto Scaling group has a list of them.
+func tagsOf(property any) map[string]any {
+	list, _ := property.([]any)
+	if len(list) == 0 {
+		tags, _ := property.(map[string]any)
+		return tags
+	}
+	tags := map[string]any{}
+	for _, item := range list {
+		if tag, ok := item.(map[string]any); ok {
+			name, _ := tag["key"].(string)
+			tags[name] = tag["value"]
+		}
+	}
+	return tags
 }
 
 // HoldsData reports whether deleting a resource of the type deletes data: rows, files, messages, images, or the name servers that a

@@ -80,6 +80,17 @@ func TestFindInTheAccount(t *testing.T) {
 	address := e.create("aws:ec2/eip:Eip", tagged("nat", map[string]any{"domain": "vpc"}))
 	e.create("aws:ec2/natGateway:NatGateway", tagged("nat", map[string]any{"subnetId": one.ID, "allocationId": address.ID}))
 
+	attached := e.create("aws:ec2/networkInterface:NetworkInterface", tagged("instance", map[string]any{"subnetId": one.ID}))
+	natAddress := e.create("aws:ec2/eip:Eip", tagged("instance", map[string]any{"domain": "vpc", "networkInterface": attached.ID}))
+	candidates, err := FindCandidates(t.Context(), e.Config(e.Region()), "123456789012",
+		Query{Type: "aws:ec2/eip:Eip", Known: func(string) bool { return true }, Namesake: attached.ID})
+	require.NoError(t, err)
+	require.Equal(t, []string{natAddress.ID}, candidates.IDs)
+	template := e.create("aws:ec2/launchTemplate:LaunchTemplate", tagged("instance", map[string]any{"name": "nat",
+		"networkInterfaces": []any{map[string]any{"networkInterfaceId": attached.ID}}}))
+	e.create("aws:autoscaling/group:Group", map[string]any{"name": "nat", "minSize": 1.0, "maxSize": 1.0,
+		"availabilityZones": []any{"us-east-1a"}, "launchTemplate": map[string]any{"id": template.ID}})
+
 	group := e.create("aws:ec2/securityGroup:SecurityGroup", tagged("tasks", map[string]any{"vpcId": vpc.ID, "name": "tasks"}))
 	balancers := e.create("aws:ec2/securityGroup:SecurityGroup", tagged("alb", map[string]any{"vpcId": vpc.ID, "name": "alb"}))
 	const ingress, egress = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"

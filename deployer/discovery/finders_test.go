@@ -114,6 +114,21 @@ func TestFindCandidatesByInputs(t *testing.T) {
 	}
 }
 
+// TestIsManagedByAList checks the tags of an Auto Scaling group, which are a list.
+func TestIsManagedByAList(t *testing.T) {
+	group := func(environment string) []any {
+		var tags []any
+		for name, value := range map[string]string{"Project": "v3-backend", "Environment": environment, "ManagedBy": "pulumi"} {
+			tags = append(tags, map[string]any{"key": name, "value": value, "propagateAtLaunch": true})
+		}
+		return tags
+	}
+	q := query("aws:autoscaling/group:Group", map[string]any{"name": "nat", "tags": group("development")})
+	require.True(t, IsManaged(q, map[string]any{"tags": group("development")}))
+	require.False(t, IsManaged(q, map[string]any{"tags": group("staging")}))
+	require.False(t, IsManaged(q, map[string]any{}))
+}
+
 func TestIsManaged(t *testing.T) {
 	expected := map[string]any{"Project": "v3-backend", "Environment": "development", "ManagedBy": "pulumi", "Name": "x"}
 	const role = "aws:iam/role:Role"

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -132,7 +133,7 @@ func findAssociation(ctx context.Context, a account, q Query) ([]string, error) 
 	return []string{subnet + "/" + q.text("routeTableId")}, nil
 }
 
-// findAddress finds an address that is not managed by its NAT gateway, which has the same name in the program.
+// findAddress finds an address that is not managed by its NAT gateway or network interface, which has the same name in the program.
 func findAddress(ctx context.Context, a account, q Query) ([]string, error) {
 	if q.managed {
 		in := &ec2.DescribeAddressesInput{Filters: q.tagFilters()}
@@ -143,6 +144,12 @@ func findAddress(ctx context.Context, a account, q Query) ([]string, error) {
 	if q.Namesake == "" {
 		return nil, nil
 	}
+	if strings.HasPrefix(q.Namesake, "eni-") {
+		in := &ec2.DescribeAddressesInput{Filters: filters("network-interface-id", q.Namesake)}
+		return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeAddresses, in, func(out *ec2.DescribeAddressesOutput) []string {
+			return ids(out.Addresses, func(a types.Address) *string { return a.AllocationId })
+		})
+	}
 	gateways, err := natGateways(ctx, a, filters("nat-gateway-id", q.Namesake))
 	var addresses []types.NatGatewayAddress
 	for _, gateway := range gateways {
@@ -150,6 +157,25 @@ func findAddress(ctx context.Context, a account, q Query) ([]string, error) {
 	}
 	addresses = slices.DeleteFunc(addresses, func(a types.NatGatewayAddress) bool { return a.AllocationId == nil })
 	return ids(addresses, func(a types.NatGatewayAddress) *string { return a.AllocationId }), err
+}
+
+// findNetworkInterface finds the interface of the NAT instance by its tag Name: a subnet has other interfaces, such as the load balancer's.
+func findNetworkInterface(ctx context.Context, a account, q Query) ([]string, error) {
+	by := filters("subnet-id", q.text("subnetId"), "tag:Name", q.tag("Name"))
+	if q.managed {
+		by = q.tagFilters("subnet-id", q.text("subnetId"))
+	}
+	in := &ec2.DescribeNetworkInterfacesInput{Filters: by}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeNetworkInterfaces, in, func(out *ec2.DescribeNetworkInterfacesOutput) []string {
+		return ids(out.NetworkInterfaces, func(i types.NetworkInterface) *string { return i.NetworkInterfaceId })
+	})
+}
+
+func findLaunchTemplate(ctx context.Context, a account, q Query) ([]string, error) {
+	in := &ec2.DescribeLaunchTemplatesInput{Filters: filters("launch-template-name", q.text("name"))}
+	return lookUp(ctx, ec2.NewFromConfig(a.aws).DescribeLaunchTemplates, in, func(out *ec2.DescribeLaunchTemplatesOutput) []string {
+		return ids(out.LaunchTemplates, func(t types.LaunchTemplate) *string { return t.LaunchTemplateId })
+	})
 }
 
 func findNATGateway(ctx context.Context, a account, q Query) ([]string, error) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -60,7 +61,7 @@ func (p *preflight) quotas(ctx context.Context) []Problem {
 	return problems
 }
 
-// countNetwork returns the use of the quotas of VPCs, Elastic IPs and NAT gateways that the deployment adds to.
+// countNetwork returns the use of the quotas of VPCs, Elastic IPs, and NAT gateways or instances that the deployment adds to.
 func (p *preflight) countNetwork(ctx context.Context) ([]quota.Use, error) {
 	client := ec2.NewFromConfig(p.aws)
 	var uses []quota.Use
@@ -77,12 +78,45 @@ func (p *preflight) countNetwork(ctx context.Context) ([]quota.Use, error) {
 	if err != nil {
 		return uses, fmt.Errorf("count the Elastic IPs: %w", err)
 	}
-	own := list.Filter(addresses.Addresses, func(a types.Address) bool { return p.owns(a.Tags) })
-	if added := p.env.NATGateways() - len(own); added > 0 {
+	// The address of a gateway stays until the instance has its own, and the other way round.
+	byInstance := p.env.Network.NAT == environment.NATInstance
+	own := list.Filter(addresses.Addresses, func(a types.Address) bool {
+		return p.owns(a.Tags) && byInstance == (tagValue(a.Tags, "Name") == p.env.NATInstanceName())
+	})
+	if added := p.env.NATAddresses() - len(own); added > 0 {
 		uses = append(uses, quota.Use{Quota: quota.ElasticIPs(), Place: p.env.Region, Used: float64(len(addresses.Addresses)), Added: float64(added)})
 	}
-	gateways, err := p.countGateways(ctx, client)
-	return append(uses, gateways...), err
+	count := p.countGateways
+	if byInstance {
+		count = p.countInstances
+	}
+	more, err := count(ctx, client)
+	return append(uses, more...), err
+}
+
+// countInstances returns the use of the quota of vCPUs of instances, where the environment has no NAT instance yet. The quota is of the standard
+// families, whose names begin with one of these letters.
+// Source: https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+func (p *preflight) countInstances(ctx context.Context, client *ec2.Client) ([]quota.Use, error) {
+	reservations, err := awsx.Pages(ctx, ec2.NewDescribeInstancesPaginator(client, &ec2.DescribeInstancesInput{
+		Filters: []types.Filter{{Name: aws.String("instance-state-name"), Values: []string{"pending", "running"}}},
+	}), func(page *ec2.DescribeInstancesOutput) []types.Reservation { return page.Reservations })
+	if err != nil {
+		return nil, fmt.Errorf("count the instances: %w", err)
+	}
+	used := 0
+	for _, r := range reservations {
+		for _, i := range r.Instances {
+			if p.owns(i.Tags) && tagValue(i.Tags, "Name") == p.env.NATInstanceName() {
+				return nil, nil
+			}
+			// Spot instances have a quota of their own.
+			if i.CpuOptions != nil && i.InstanceLifecycle == "" && strings.ContainsAny(string(i.InstanceType)[:min(1, len(i.InstanceType))], "acdhimrtz") {
+				used += int(aws.ToInt32(i.CpuOptions.CoreCount) * aws.ToInt32(i.CpuOptions.ThreadsPerCore))
+			}
+		}
+	}
+	return []quota.Use{{Quota: quota.InstanceVCPUs(), Place: p.env.Region, Used: float64(used), Added: environment.NATInstanceVCPUs}}, nil
 }
 
 // countGateways returns the use of the quota of NAT gateways in each zone that gets another one.

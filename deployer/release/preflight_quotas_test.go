@@ -86,6 +86,33 @@ func TestUsedVCPUs(t *testing.T) {
 	require.Empty(t, (&preflight{env: staging(t), aws: p.aws}).quotas(t.Context()), "nothing is added, so nothing is counted")
 }
 
+// TestCountInstances checks which instances count against the quota that the NAT instance needs, and that its own launch is counted once.
+func TestCountInstances(t *testing.T) {
+	env := staging(t)
+	env.Network.NAT = environment.NATInstance
+	instance := func(kind ec2types.InstanceType, cores, threads int32, lifecycle ec2types.InstanceLifecycleType, tags ...ec2types.Tag) ec2types.Instance {
+		return ec2types.Instance{InstanceType: kind, InstanceLifecycle: lifecycle, Tags: tags,
+			CpuOptions: &ec2types.CpuOptions{CoreCount: &cores, ThreadsPerCore: &threads}}
+	}
+	count := func(instances ...ec2types.Instance) []quota.Use {
+		cfg := fakeAWS(func(any) (any, error) {
+			return &ec2.DescribeInstancesOutput{Reservations: []ec2types.Reservation{{Instances: instances}}}, nil
+		})
+		uses, err := (&preflight{env: env}).countInstances(t.Context(), ec2.NewFromConfig(cfg))
+		require.NoError(t, err)
+		return uses
+	}
+	others := []ec2types.Instance{
+		instance("m5.large", 1, 2, ""), instance("t4g.nano", 2, 1, ""), instance("t3.micro", 1, 2, "spot"), instance("p5.48xlarge", 96, 2, ""),
+	}
+	require.Equal(t, []quota.Use{{Quota: quota.InstanceVCPUs(), Place: "us-east-1", Used: 4, Added: 2}}, count(others...))
+	tags := []ec2types.Tag{{Key: aws.String("Name"), Value: aws.String(env.NATInstanceName())}}
+	for key, value := range env.Tags() {
+		tags = append(tags, ec2types.Tag{Key: &key, Value: &value})
+	}
+	require.Empty(t, count(append(others, instance("t4g.nano", 2, 1, "", tags...))...))
+}
+
 // moto has the quotas of VPCs alone: for others, AWS's default applies, which cannot stop a deployment.
 func TestQuotasOverTheWire(t *testing.T) {
 	endpoint := moto.Start(t)
@@ -123,6 +150,13 @@ func TestQuotasOverTheWire(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Empty(t, CheckQuotas(t.Context(), cfg, env))
+
+	// An instance needs another address than the gateway's, which stays until the routes lead to the instance.
+	instance := env.Clone()
+	instance.Network.NAT = environment.NATInstance
+	problems = CheckQuotas(t.Context(), cfg, instance)
+	require.Len(t, problems, 1)
+	require.Contains(t, problems[0].Message, "Elastic IPs in us-east-1: 5 used, 1 added by this deployment")
 
 	platformOverTheWire(t, cfg, env)
 }

@@ -45,7 +45,14 @@ var keyEffects = map[string]struct {
 		{subnetGroup, `{"subnetIds":["a","b","c"]}`, `{"subnetIds":["a","b"]}`, Weakened, "has fewer subnets", ""},
 		{ecsService, `{"networkConfiguration":{"subnets":["a","b","c"]}}`, `{"networkConfiguration":{"subnets":["a","b"]}}`, Weakened, "is in fewer subnets", ""},
 	}},
-	"network.nat": {none: "gateways are deleted: TestOfDeletesAndReplacements"},
+	// The gateways, or the instance, are deleted: TestOfDeletesAndReplacements.
+	"network.nat": {effects: []effect{
+		{route, `{"natGatewayId":"nat-1"}`, `{"networkInterfaceId":"eni-1"}`, Weakened,
+			"leads to one instance instead of a NAT gateway: open connections end, and there is no way out while the instance is replaced", ""},
+		{route, `{"natGatewayId":"nat-1"}`, `{"natGatewayId":"nat-2"}`, Routine, "", ""},
+		{networkInterface, `{"sourceDestCheck":false}`, `{"sourceDestCheck":true}`, Weakened,
+			"drops packets that are not its own, so that private subnets no longer reach the internet", ""},
+	}},
 
 	"image.repository":       {none: "every image of the file's repository may run"},
 	"image.criticalFindings": {none: deployerOnly},

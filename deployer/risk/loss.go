@@ -6,33 +6,35 @@ import (
 
 // Types that more than one rule names.
 const (
-	database        = "aws:rds/instance:Instance"
-	ecsService      = "aws:ecs/service:Service"
-	loadBalancer    = "aws:lb/loadBalancer:LoadBalancer"
-	logGroup        = "aws:cloudwatch/logGroup:LogGroup"
-	queue           = "aws:sqs/queue:Queue"
-	record          = "aws:route53/record:Record"
-	repository      = "aws:ecr/repository:Repository"
-	role            = "aws:iam/role:Role"
-	taskDefinition  = "aws:ecs/taskDefinition:TaskDefinition"
-	webACL          = "aws:wafv2/webAcl:WebAcl"
-	publicAccess    = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-	identity        = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
-	encryptionKey   = "aws:kms/key:Key"
-	securityGroup   = "aws:ec2/securityGroup:SecurityGroup"
-	httpListener    = "aws:lb/listener:Listener"
-	bucketV2        = "aws:s3/bucketV2:BucketV2"
-	bucket          = "aws:s3/bucket:Bucket"
-	scalableTarget  = "aws:appautoscaling/target:Target"
-	metricAlarm     = "aws:cloudwatch/metricAlarm:MetricAlarm"
-	endpointOfTopic = "aws:sns/topicSubscription:TopicSubscription"
-	targetGroup     = "aws:lb/targetGroup:TargetGroup"
-	natGateway      = "aws:ec2/natGateway:NatGateway"
-	route           = "aws:ec2/route:Route"
-	publicAddress   = "aws:ec2/eip:Eip"
-	budget          = "aws:budgets/budget:Budget"
-	scalingPolicy   = "aws:appautoscaling/policy:Policy"
-	subnetGroup     = "aws:rds/subnetGroup:SubnetGroup"
+	database         = "aws:rds/instance:Instance"
+	ecsService       = "aws:ecs/service:Service"
+	loadBalancer     = "aws:lb/loadBalancer:LoadBalancer"
+	logGroup         = "aws:cloudwatch/logGroup:LogGroup"
+	queue            = "aws:sqs/queue:Queue"
+	record           = "aws:route53/record:Record"
+	repository       = "aws:ecr/repository:Repository"
+	role             = "aws:iam/role:Role"
+	taskDefinition   = "aws:ecs/taskDefinition:TaskDefinition"
+	webACL           = "aws:wafv2/webAcl:WebAcl"
+	publicAccess     = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+	identity         = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+	encryptionKey    = "aws:kms/key:Key"
+	securityGroup    = "aws:ec2/securityGroup:SecurityGroup"
+	httpListener     = "aws:lb/listener:Listener"
+	bucketV2         = "aws:s3/bucketV2:BucketV2"
+	bucket           = "aws:s3/bucket:Bucket"
+	scalableTarget   = "aws:appautoscaling/target:Target"
+	metricAlarm      = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	endpointOfTopic  = "aws:sns/topicSubscription:TopicSubscription"
+	targetGroup      = "aws:lb/targetGroup:TargetGroup"
+	natGateway       = "aws:ec2/natGateway:NatGateway"
+	route            = "aws:ec2/route:Route"
+	scalingGroup     = "aws:autoscaling/group:Group"
+	networkInterface = "aws:ec2/networkInterface:NetworkInterface"
+	publicAddress    = "aws:ec2/eip:Eip"
+	budget           = "aws:budgets/budget:Budget"
+	scalingPolicy    = "aws:appautoscaling/policy:Policy"
+	subnetGroup      = "aws:rds/subnetGroup:SubnetGroup"
 )
 
 // lost describes what is lost with a resource that is deleted or replaced.
@@ -56,11 +58,13 @@ var lost = map[string]string{
 	"aws:ecs/cluster:Cluster":                        "the cluster and the services in it",
 	"aws:ec2/vpc:Vpc":                                "the network and everything in it",
 	targetGroup:                                      "the target group, to which the load balancer sends requests",
+	scalingGroup:                                     "the Auto Scaling group and its NAT instance, through which private subnets reach the internet",
+	networkInterface:                                 "the network interface, to which routes of private subnets lead",
 	natGateway:                                       "the NAT gateway, through which private subnets reach the internet",
 	publicAddress:                                    "the public address, which cannot be had again",
 	"aws:ec2/internetGateway:InternetGateway":        "the internet gateway, and with it every connection of the network",
-	identity: "GitHub's access to the account",
-	role:     "the role, and the access of those who assume it",
+	identity:                                         "GitHub's access to the account",
+	role:                                             "the role, and the access of those who assume it",
 }
 
 // losses returns what a step deletes that cannot be had again, or without which the application or the account is not accessible.

@@ -137,6 +137,10 @@ var rules = map[string][]rule{
 		turnsOff("sqsManagedSseEnabled", "ends the encryption of messages"),
 		loses("redrivePolicy", "has no dead-letter queue any more"),
 	},
+	route: {toInstance},
+	networkInterface: {
+		turnsOn("sourceDestCheck", "drops packets that are not its own, so that private subnets no longer reach the internet"),
+	},
 	"aws:route53/healthCheck:HealthCheck": {
 		turnsOn("disabled", "disables the health check"),
 		more("failureThreshold", "fails after %s checks instead of %s"),
@@ -166,6 +170,15 @@ func protections(s engine.Step) []reason {
 		}
 	}
 	return all
+}
+
+// toInstance reports a route that leads to a NAT instance instead of a gateway.
+func toInstance(before, after map[string]any) []string {
+	set := func(value any) bool { return value != nil && value != "" }
+	if !set(before["natGatewayId"]) || set(after["natGatewayId"]) || !set(after["networkInterfaceId"]) {
+		return nil
+	}
+	return []string{"leads to one instance instead of a NAT gateway: open connections end, and there is no way out while the instance is replaced"}
 }
 
 // fewer returns a rule for a number that falls. The message is given the number after and before. A value that only the deployment

@@ -46,6 +46,10 @@ func (m model) stateOf(r *Resource) alarmState {
 		return alarmState{types.StateValueAlarm, fmt.Sprintf("Threshold Crossed: no datapoints were received for %d periods and %[1]d missing "+
 			"datapoints were treated as [Breaching].", periods), first}
 	}
+	if name, about := dimensions["AutoScalingGroupName"].(string); about && !m.instanceRan(name, periods) {
+		return alarmState{types.StateValueAlarm, fmt.Sprintf("Threshold Crossed: no datapoints were received for %d periods and %[1]d missing "+
+			"datapoints were treated as [Breaching].", periods), first}
+	}
 	if _, about := dimensions["HealthCheckId"]; about && !m.anyTargetHealthy() {
 		return alarmState{types.StateValueAlarm, fmt.Sprintf("Threshold Crossed: %d datapoints were less than the threshold (1.0).", periods), first}
 	}
@@ -77,6 +81,18 @@ func (m model) runningAt(name string, at time.Time) int {
 		}
 	}
 	return count
+}
+
+// instanceRan reports whether the instance of an Auto Scaling group ran in one of the last minutes.
+func (m model) instanceRan(name string, minutes int) bool {
+	group := m.Get(typeScalingGroup, name)
+	for i := range minutes {
+		then := m.at(m.now.Add(-time.Duration(i) * time.Minute / time.Duration(max(m.speed, 1))))
+		if group != nil && slices.ContainsFunc(then.instancesOf(group), func(i instance) bool { return then.stateOfInstance(i) == "running" }) {
+			return true
+		}
+	}
+	return false
 }
 
 // anyTargetHealthy reports whether a load balancer has had a healthy target for long enough to satisfy a health check from outside.

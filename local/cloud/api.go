@@ -47,7 +47,7 @@ func operations() map[reflect.Type]operation {
 	table := map[reflect.Type]operation{}
 	for _, o := range slices.Concat(
 		stsOperations(), ecrOperations(), ecsOperations(), elbOperations(), acmOperations(), route53Operations(),
-		rdsOperations(), sqsOperations(), secretsOperations(), logsOperations(), ec2Operations(), cloudwatchOperations(),
+		rdsOperations(), sqsOperations(), secretsOperations(), logsOperations(), ec2Operations(), instanceOperations(), cloudwatchOperations(),
 		scalingOperations(), iamOperations(), wafOperations(), budgetsOperations(), s3Operations(),
 		snsOperations(), quotaOperations(), ssmOperations(),
 	) {

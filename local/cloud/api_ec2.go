@@ -24,7 +24,8 @@ func ec2Operations() []operation {
 var filterProperties = map[string]string{
 	"vpc-id": "vpcId", "subnet-id": "id", "nat-gateway-id": "id", "group-id": "id", "group-name": "name", "cidr": "cidrBlock",
 	"cidr-block": "cidrBlock", "availability-zone": "availabilityZone", "state": "state", "security-group-rule-id": "id",
-	"attachment.vpc-id": "vpcId", "route-table-id": "id", "resource-id": "vpcId", "service-name": "serviceName",
+	"attachment.vpc-id": "vpcId", "instance-state-name": "instanceState", "network-interface-id": "networkInterface",
+	"launch-template-name": "name", "route-table-id": "id", "resource-id": "vpcId", "service-name": "serviceName",
 }
 
 // filtered returns the resources of some types that have one of the IDs, if any are given, and pass all filters. A
@@ -57,6 +58,7 @@ func (m model) filtered(ids []string, filters []types.Filter, typs ...string) ([
 
 var notFoundCodes = map[string]string{
 	typeVPC: "InvalidVpcID.NotFound", typeSubnet: "InvalidSubnetID.NotFound", typeNATGateway: "NatGatewayNotFound",
+	typeNetworkInterface: "InvalidNetworkInterfaceID.NotFound", typeLaunchTemplate: "InvalidLaunchTemplateId.NotFound",
 	typeSecurityGroup: "InvalidGroup.NotFound", typeIngressRule: "InvalidSecurityGroupRuleId.NotFound",
 }
 

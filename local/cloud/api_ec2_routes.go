@@ -41,10 +41,21 @@ func (m model) routeTable(r *Resource) types.RouteTable {
 	table := types.RouteTable{RouteTableId: aws.String(r.ID), VpcId: orNil(r.Text("vpcId")), OwnerId: aws.String(m.ID), Tags: ec2Tags(r)}
 	for _, route := range m.ByType(typeRoute) {
 		if route.Text("routeTableId") == r.ID {
-			table.Routes = append(table.Routes, types.Route{
+			described := types.Route{
 				DestinationCidrBlock: orNil(route.Text("destinationCidrBlock")), GatewayId: orNil(route.Text("gatewayId")),
-				NatGatewayId: orNil(route.Text("natGatewayId")), State: types.RouteStateActive, Origin: types.RouteOriginCreateRoute,
-			})
+				NatGatewayId: orNil(route.Text("natGatewayId")), NetworkInterfaceId: orNil(route.Text("networkInterfaceId")),
+				State: types.RouteStateActive, Origin: types.RouteOriginCreateRoute,
+			}
+			if id := route.Text("networkInterfaceId"); id != "" {
+				// A route to what is attached to no instance drops its traffic.
+				// Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Route.html
+				if i := m.attachedTo(id); i != nil {
+					described.InstanceId, described.InstanceOwnerId = aws.String(i.id), aws.String(m.ID)
+				} else {
+					described.State = types.RouteStateBlackhole
+				}
+			}
+			table.Routes = append(table.Routes, described)
 		}
 	}
 	for _, a := range m.ByType(typeRouteTableAssociation) {
@@ -64,6 +75,7 @@ func describeAddresses(m model, in *ec2.DescribeAddressesInput) (*ec2.DescribeAd
 	for _, r := range found {
 		out.Addresses = append(out.Addresses, types.Address{
 			AllocationId: aws.String(r.ID), PublicIp: orNil(r.Text("publicIp")), Domain: types.DomainTypeVpc, Tags: ec2Tags(r),
+			NetworkInterfaceId: orNil(r.Text("networkInterface")), AssociationId: orNil(r.Text("associationId")),
 		})
 	}
 	if m.faults[faultQuotaUsed] && len(in.AllocationIds)+len(in.Filters) == 0 {

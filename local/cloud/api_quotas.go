@@ -14,8 +14,8 @@ func quotaOperations() []operation {
 	return []operation{readOp(getServiceQuota)}
 }
 
-// serviceQuota is a quota with AWS's name of it. resource is the type that it limits, and full AWS's error beyond it; the quota of
-// Fargate is only answered, not enforced.
+// serviceQuota is a quota with AWS's name of it. resource is the type that it limits, and full AWS's error beyond it; the quotas
+// of vCPUs are only answered, not enforced.
 type serviceQuota struct {
 	quota.Quota
 	name     string
@@ -32,6 +32,7 @@ var serviceQuotas = []serviceQuota{
 		errorTemplate{"NatGatewayLimitExceeded", "The maximum number of NAT Gateways has been reached."}},
 	{quota.DatabaseInstances(), "DB instances", typeDatabase,
 		errorTemplate{"InstanceQuotaExceeded", "DB Instance quota exceeded"}},
+	{quota.InstanceVCPUs(), "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", "", errorTemplate{}},
 	{quota.FargateVCPUs(), "Fargate On-Demand vCPU resource count", "", errorTemplate{}},
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // resourceTypes are the simulated types; all others are rejected by name.
-var resourceTypes = mergeTypes(networkTypes, nameTypes, bucketTypes, balancerTypes, databaseTypes, queueTypes, containerTypes,
+var resourceTypes = mergeTypes(networkTypes, instanceTypes, nameTypes, bucketTypes, balancerTypes, databaseTypes, queueTypes, containerTypes,
 	roleTypes, monitoringTypes, firewallTypes, workflowTypes)
 
 func mergeTypes(parts ...map[string]resourceType) map[string]resourceType {

@@ -77,7 +77,9 @@ var networkTypes = map[string]resourceType{
 			refTo("gatewayId", typeInternetGateway, "InvalidInternetGatewayID.NotFound",
 				"The internetGateway ID '%s' does not exist"),
 			refTo("natGatewayId", typeNATGateway, "InvalidNatGatewayID.NotFound",
-				"The natGateway ID '%s' does not exist")},
+				"The natGateway ID '%s' does not exist"),
+			refTo("networkInterfaceId", typeNetworkInterface, "InvalidNetworkInterfaceID.NotFound",
+				"The networkInterface ID '%s' does not exist")},
 		conflict: errorTemplate{"RouteAlreadyExists", "The route identified by %s already exists."},
 		onUpdate: func(_ model, before, r *Resource) (time.Duration, error) { return 0, changedTarget(before, r) },
 	},
@@ -100,8 +102,13 @@ var networkTypes = map[string]resourceType{
 			"allocationId": "${id}", "arn": "arn:aws:ec2:${region}:${account}:elastic-ip/${id}", "publicIpv4Pool": "amazon",
 			"networkBorderGroup": "${region}",
 		},
-		compute: func(_ *State, r *Resource) {
+		refs: []ref{refTo("networkInterface", typeNetworkInterface, "InvalidNetworkInterfaceID.NotFound",
+			"The networkInterface ID '%s' does not exist")},
+		compute: func(s *State, r *Resource) {
 			r.Outputs["publicIp"] = fmt.Sprintf("203.0.113.%d", r.Serial%254+1)
+			if used := s.Get(typeNetworkInterface, r.Text("networkInterface")); used != nil {
+				r.Outputs["associationId"], r.Outputs["privateIp"] = "eipassoc-"+random(r, "hex17.association"), used.Text("privateIp")
+			}
 		},
 	},
 	typeNATGateway: {

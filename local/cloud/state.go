@@ -34,6 +34,8 @@ type State struct {
 	Migrations map[string][]appliedMigration `json:"migrations,omitempty"`
 	// Rotations are the times at which RDS rotated the password, by the ARN of its secret, oldest first.
 	Rotations map[string][]time.Time `json:"rotations,omitempty"`
+	// Terminations are the times at which the instances of an Auto Scaling group were terminated, by the group's ARN, oldest first.
+	Terminations map[string][]time.Time `json:"terminations,omitempty"`
 	// Executions are those of state machines, oldest first.
 	Executions []*execution `json:"executions,omitempty"`
 	// Metrics are the last published values, by namespace, name and dimensions.

@@ -33,6 +33,10 @@ func VPCs() Quota { return Quota{"vpc", "L-F678F1CE", "VPCs", 5} }
 // Source: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 func NATGateways() Quota { return Quota{"vpc", "L-FE5A380F", "NAT gateways", 5} }
 
+// InstanceVCPUs returns the quota of vCPUs of running instances of the standard families, without Spot instances.
+// Source: https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+func InstanceVCPUs() Quota { return Quota{"ec2", "L-1216C47A", "vCPUs of instances on demand", 5} }
+
 // FargateVCPUs returns the quota of vCPUs of tasks on Fargate, without those on Fargate Spot.
 // Source: https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
 func FargateVCPUs() Quota {
