@@ -33,6 +33,7 @@ var serviceQuotas = []serviceQuota{
 	{quota.DatabaseInstances(), "DB instances", typeDatabase,
 		errorTemplate{"InstanceQuotaExceeded", "DB Instance quota exceeded"}},
 	{quota.FargateVCPUs(), "Fargate On-Demand vCPU resource count", "", errorTemplate{}},
+	{quota.FargateSpotVCPUs(), "Fargate Spot vCPU resource count", "", errorTemplate{}},
 }
 
 func getServiceQuota(_ model, in *servicequotas.GetServiceQuotaInput) (*servicequotas.GetServiceQuotaOutput, error) {

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -111,6 +112,15 @@ func manifestOf(content, config string) string {
 // https://github.com/opencontainers/image-spec/blob/main/config.md
 func configOf(content, architecture string) string {
 	return fmt.Sprintf(`{"architecture":%q,"os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`, architecture, digestOf("layer "+content))
+}
+
+// architectureMatch finds the architecture in an image's configuration, and those of the images in an index.
+var architectureMatch = regexp.MustCompile(`"architecture":"([a-z0-9]+)"`)
+
+// runsOn reports whether an image is built for an architecture, by its configuration or, of an index, by its manifest.
+func (i *Image) runsOn(architecture string) bool {
+	return slices.ContainsFunc(architectureMatch.FindAllStringSubmatch(cmp.Or(i.Config, i.Manifest), -1),
+		func(found []string) bool { return found[1] == architecture })
 }
 
 // armSuffix ends the tag of an image that is built for arm64.
