@@ -178,7 +178,7 @@ func serviceRulesOf(
 	}
 	rules := []rule{
 		{what: path + ".tasks", want: tasks, got: got},
-		{what: path + ".spot", want: s.Spot, got: slices.ContainsFunc(service.CapacityProviderStrategy, isSpot)},
+		{what: path + ".spot", want: s.Spot, got: isSpot(service)},
 		{what: "services.executeCommand of the " + string(s.Role), want: env.Services.ExecuteCommand, got: service.EnableExecuteCommand},
 	}
 	if definition != nil {
@@ -190,9 +190,14 @@ func serviceRulesOf(
 	return rules
 }
 
-// isSpot reports whether a part of a strategy is Fargate Spot.
-func isSpot(item ecstypes.CapacityProviderStrategyItem) bool {
-	return aws.ToString(item.CapacityProvider) == "FARGATE_SPOT"
+// isSpot reports whether a service runs on Fargate Spot; nil where the answer has neither its strategy nor its launch type.
+func isSpot(service ecstypes.Service) any {
+	if len(service.CapacityProviderStrategy) == 0 && service.LaunchType == "" {
+		return nil
+	}
+	return slices.ContainsFunc(service.CapacityProviderStrategy, func(item ecstypes.CapacityProviderStrategyItem) bool {
+		return aws.ToString(item.CapacityProvider) == "FARGATE_SPOT"
+	})
 }
 
 // architectureOf returns the architecture of a task definition in the words of the environment's file. Fargate runs one that names none on x86_64.
