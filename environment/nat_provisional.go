@@ -1,7 +1,5 @@
 package environment
 
-import "fmt"
-
 // NATInstance is one NAT instance instead of a gateway.
 const NATInstance NAT = "instance"
 
@@ -12,14 +10,5 @@ const (
 	NATVolumeGiB    = 4
 )
 
-// NATAddressNames returns the Name tags of the Elastic IPs from which tasks reach the internet.
-func (e *Environment) NATAddressNames() []string {
-	if e.Network.NAT == NATInstance {
-		return []string{e.ResourceName("nat")}
-	}
-	var names []string
-	for i := range e.NATGateways() {
-		names = append(names, e.ResourceName(fmt.Sprintf("nat-%d", i+1)))
-	}
-	return names
-}
+// NATAddresses returns how many Elastic IPs tasks reach the internet from: one of each gateway, or the instance's.
+func (e *Environment) NATAddresses() int { return max(1, e.NATGateways()) }

@@ -24,7 +24,7 @@ func (b *bill) network(env *environment.Environment, a Assumptions) {
 		b.addDeclared("NAT gateways", natHour, float64(env.NATGateways())*HoursPerMonth)
 		b.addAssumed("data through NAT", natData, a.DataGB)
 	}
-	b.addDeclared("addresses of NAT", addressHour, float64(len(env.NATAddressNames()))*HoursPerMonth)
+	b.addDeclared("addresses of NAT", addressHour, float64(env.NATAddresses())*HoursPerMonth)
 }
 
 // firewallRules counts the rate limit and the managed rule groups of every environment.
