@@ -70,6 +70,7 @@ func edits() []edit {
 		{key: "services.api.autoscaling", value: object{"memoryPercent": 80, "requestsPerMinute": 1000}},
 		{key: "services.api.command", value: []string{"bun", "run", "api"}},
 		{key: "services.api.healthCheck", value: []string{"CMD-SHELL", "exit 0"}},
+		{key: "services.api.spot", value: true},
 		{key: "services.worker"},
 		{key: "services.worker", value: object{"cpu": 512, "memory": 1024, "command": []string{"bun", "run", "jobs"}}},
 		{key: "services.worker", value: object{"cpu": 256, "memory": 512, "command": []string{"bun", "run", "worker"}, "tasks": object{"min": 1, "max": 3}, "autoscaling": object{"cpuPercent": 60}}},
@@ -97,6 +98,7 @@ func edits() []edit {
 		{key: "monitoring.logRetentionDays", value: 30},
 		{key: "monitoring.emails", value: []string{"oncall@example.com"}},
 		{key: "monitoring", value: object{"level": "enhanced", "webhooks": []string{"https://alerts.example.com/sns"}}}, // basic has no topic
+		{key: "firewall.enabled", value: false},
 		{key: "firewall.rateLimit", value: 5000},
 		{key: "budget.monthlyUSD", value: 500},
 		{key: "domain.name", value: "staging-api-2.hyperchonk.com"},

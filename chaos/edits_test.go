@@ -57,7 +57,7 @@ func uneditedKeys() map[string]string {
 	const identity = "names what is deployed: another value is another environment"
 	return map[string]string{
 		"name": identity, "prefix": identity, "account": identity, "region": identity, "domain.root": identity,
-		"protected": "other keys have to follow it",
+		"protected": "other keys have to follow it", "image.architecture": "every image of a trial is built for one architecture",
 	}
 }
 

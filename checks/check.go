@@ -154,9 +154,13 @@ func missingFromHint(env *environment.Environment, what string) Hint {
 	return deployHint(env, "the environment was never deployed, "+what+" was deleted"+undeployedFile(env))
 }
 
-// StopHint returns a stop's hint with its command completed for the environment.
+// platformPlaceholder stands for the platform of the environment's tasks in the hint of a stop.
+const platformPlaceholder = "PLATFORM"
+
+// StopHint returns a stop's hint with its command and platform completed for the environment.
 func StopHint(env *environment.Environment, stop Stop) Hint {
 	hint := stop.Hint
+	hint.Solution = strings.ReplaceAll(hint.Solution, platformPlaceholder, env.Platform())
 	if hint.Command != "" {
 		hint.Command = command(env, hint.Command)
 	}

@@ -3,6 +3,7 @@ package checks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -177,14 +178,35 @@ func serviceRulesOf(
 	}
 	rules := []rule{
 		{what: path + ".tasks", want: tasks, got: got},
+		{what: path + ".spot", want: s.Spot, got: isSpot(service)},
 		{what: "services.executeCommand of the " + string(s.Role), want: env.Services.ExecuteCommand, got: service.EnableExecuteCommand},
 	}
 	if definition != nil {
 		rules = append(rules,
 			rule{what: path + ".cpu", want: s.CPU, got: valueOf(definition.Cpu)},
-			rule{what: path + ".memory", want: s.Memory, got: valueOf(definition.Memory)})
+			rule{what: path + ".memory", want: s.Memory, got: valueOf(definition.Memory)},
+			rule{what: "image.architecture of the " + string(s.Role), want: env.Image.Architecture, got: architectureOf(definition)})
 	}
 	return rules
+}
+
+// isSpot reports whether a service runs on Fargate Spot; nil where the answer has neither its strategy nor its launch type.
+func isSpot(service ecstypes.Service) any {
+	if len(service.CapacityProviderStrategy) == 0 && service.LaunchType == "" {
+		return nil
+	}
+	return slices.ContainsFunc(service.CapacityProviderStrategy, func(item ecstypes.CapacityProviderStrategyItem) bool {
+		return aws.ToString(item.CapacityProvider) == "FARGATE_SPOT"
+	})
+}
+
+// architectureOf returns the architecture of a task definition in the words of the environment's file. Fargate runs one that names none on x86_64.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html#runtime-platform
+func architectureOf(definition *ecstypes.TaskDefinition) environment.Architecture {
+	if p := definition.RuntimePlatform; p != nil && p.CpuArchitecture != "" {
+		return environment.Architecture(strings.ToLower(string(p.CpuArchitecture)))
+	}
+	return environment.X86
 }
 
 func databaseRules(database *rdstypes.DBInstance, env *environment.Environment) []rule {

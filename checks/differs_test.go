@@ -47,6 +47,8 @@ func TestChangedFileIsACause(t *testing.T) {
 		AvailabilityZone: aws.String("a"), State: ec2types.SubnetStateAvailable, AvailableIpAddressCount: aws.Int32(100),
 		Tags: []ec2types.Tag{{Key: aws.String("SubnetType"), Value: aws.String("Public")}},
 	}
+	unprotected := *env
+	unprotected.Firewall.Enabled = false
 	perZone := *env
 	perZone.Network.NAT = "per-zone"
 	instance := *env
@@ -60,6 +62,8 @@ func TestChangedFileIsACause(t *testing.T) {
 		"RetentionTooShort":     evaluateBackups(backups(1), nil, env, now),
 		"BackupsOff":            evaluateBackups(backups(0), nil, env, now),
 		"OtherRateLimit":        evaluateWAF(acl, env),
+		"Unprotected":           evaluateWAF(nil, env),
+		"UnexpectedWebACL":      evaluateWAF(acl, &unprotected),
 		"ContainerInsightsOff":  evaluateCluster(&ecstypes.Cluster{Status: aws.String("ACTIVE")}, env),
 		"NoAlarmActions":        evaluateAlarms(alarms, env, now),
 		"AlarmsMissing":         evaluateAlarms(notified[1:], env, now),

@@ -286,6 +286,7 @@ func declaredWebACL(env *environment.Environment) *waftypes.WebACL {
 
 func TestEvaluateWAF(t *testing.T) {
 	env := loaded(t, "dev")
+	env.Firewall.Enabled = true
 	acl := func(changes ...func(*waftypes.WebACL)) *waftypes.WebACL {
 		found := declaredWebACL(env)
 		for _, change := range changes {
@@ -325,6 +326,10 @@ func TestEvaluateWAF(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateWAF(test.acl, env)) })
 	}
+	env.Firewall.Enabled = false
+	requireVerdict(t, verdict{Healthy, "Disabled", "firewall.enabled is false in Pulumi.dev.yaml"}, evaluateWAF(nil, env))
+	requireVerdict(t, verdict{Warning, "UnexpectedWebACL", "has the web ACL v3-backend-development-waf, and firewall.enabled is false in Pulumi.dev.yaml"},
+		evaluateWAF(acl(), env))
 }
 
 func TestEvaluateRole(t *testing.T) {
@@ -401,9 +406,16 @@ func TestEvaluateCompliance(t *testing.T) {
 func TestServiceRules(t *testing.T) {
 	env := loaded(t, "staging")
 	definition := &ecstypes.TaskDefinition{Cpu: aws.String("512"), Memory: aws.String("1024")}
+	arm := &ecstypes.TaskDefinition{Cpu: aws.String("512"), Memory: aws.String("1024"), RuntimePlatform: &ecstypes.RuntimePlatform{
+		CpuArchitecture: ecstypes.CPUArchitectureArm64,
+	}}
+	provider := "FARGATE"
 	broken := func(desired int32, definition *ecstypes.TaskDefinition) []string {
 		var names []string
-		for _, r := range serviceRulesOf(env.Services.API, ecstypes.Service{DesiredCount: desired, EnableExecuteCommand: true}, definition, env) {
+		for _, r := range serviceRulesOf(env.Services.API, ecstypes.Service{
+			DesiredCount: desired, EnableExecuteCommand: true,
+			CapacityProviderStrategy: []ecstypes.CapacityProviderStrategyItem{{CapacityProvider: &provider, Weight: 1}},
+		}, definition, env) {
 			if !r.met() {
 				names = append(names, r.what)
 			}
@@ -413,6 +425,12 @@ func TestServiceRules(t *testing.T) {
 	require.Empty(t, broken(2, definition))
 	require.Equal(t, []string{"services.api.tasks"}, broken(3, definition))
 	require.Equal(t, []string{"services.api.cpu"}, broken(1, &ecstypes.TaskDefinition{Cpu: aws.String("256"), Memory: aws.String("1024")}))
+	require.Equal(t, []string{"image.architecture of the api"}, broken(1, arm))
+	provider = "FARGATE_SPOT"
+	require.Equal(t, []string{"services.api.spot"}, broken(1, definition))
+	env.Services.API.Spot, env.Image.Architecture = true, environment.ARM64
+	require.Equal(t, []string{"image.architecture of the api"}, broken(1, definition))
+	require.Empty(t, broken(1, arm))
 }
 
 // What should run is what a deployment has verified; the stack's output counts only where there are no records, and is named as such.

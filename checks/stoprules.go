@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
@@ -155,7 +154,7 @@ var stopRules = []stopRule{
 		message: "the image is not built for the platform of the tasks",
 		hint: Hint{
 			Cause:    "the image was built for another CPU architecture, such as arm64 on a Mac, or another operating system",
-			Solution: "build it with `docker buildx build --platform " + new(environment.Environment).Platform() + "`, push it, and deploy it",
+			Solution: "build it with `docker buildx build --platform " + platformPlaceholder + "`, push it, and deploy it",
 		},
 	},
 	{
@@ -165,7 +164,7 @@ var stopRules = []stopRule{
 		message: "the image has a format that ECS does not run",
 		hint: Hint{
 			Cause:    "what the tag or digest names is no image, often the attestation that buildx adds to one",
-			Solution: "build with `docker buildx build --provenance=false --platform " + new(environment.Environment).Platform() + "`, push it, and deploy it",
+			Solution: "build with `docker buildx build --provenance=false --platform " + platformPlaceholder + "`, push it, and deploy it",
 		},
 	},
 	{
@@ -373,7 +372,7 @@ var stopRules = []stopRule{
 		message: "Fargate has no capacity",
 		hint: Hint{
 			Cause:    "AWS currently has no capacity in these zones",
-			Solution: "try again later",
+			Solution: "try again later; a service on Fargate Spot starts sooner on demand, without services.<role>.spot in the environment's file",
 		},
 	},
 	{

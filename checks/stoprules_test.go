@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 const (
@@ -443,5 +445,23 @@ func TestCausesOutsideTheImage(t *testing.T) {
 	for code, want := range map[int32]bool{1: false, 75: true, 78: false, 137: false} {
 		stop := StopCause(ecstypes.Task{Containers: []ecstypes.Container{{Name: aws.String("balancer-api"), ExitCode: aws.Int32(code)}}})
 		require.Equal(t, want, stop.AnyImage, code)
+	}
+}
+
+// The hint about an image for another platform names that of the environment's tasks.
+func TestHintsNameThePlatform(t *testing.T) {
+	env := loaded(t, "dev")
+	for architecture, platform := range map[environment.Architecture]string{environment.X86: "linux/amd64", environment.ARM64: "linux/arm64"} {
+		env.Image.Architecture = architecture
+		for _, reason := range []string{
+			"CannotPullContainerError: image Manifest does not contain descriptor matching platform '" + platform + "'",
+			"CannotPullContainerError: failed to unpack image: unsupported media type application/vnd.in-toto+json",
+		} {
+			hint := StopHint(env, StopCause(stopped(ecstypes.TaskStopCodeTaskFailedToStart, reason, -1, "")))
+			require.Contains(t, hint.Solution, "--platform "+platform+"`")
+		}
+	}
+	for _, rule := range slices.Concat(stopRules, generalStopRules) {
+		require.NotContains(t, StopHint(env, Stop{Hint: rule.hint}).Solution, platformPlaceholder)
 	}
 }

@@ -39,6 +39,9 @@ func checkWAF(ctx context.Context, rc *runContext) ([]Finding, error) {
 		return nil, err
 	}
 	f := evaluateWAF(out.WebACL, rc.env)
+	if out.WebACL == nil {
+		return []Finding{f}, nil
+	}
 	if blocked, found := readBlockedRequests(ctx, rc); found {
 		f.Details["blocked_last_hour"] = blocked
 		f.Message += fmt.Sprintf("; %s blocked in the last hour", text.Plural(blocked, "request", "requests"))
@@ -76,8 +79,14 @@ func wafID(env *environment.Environment) string { return "WAF-" + env.WebACLName
 
 func evaluateWAF(acl *waftypes.WebACL, env *environment.Environment) Finding {
 	f := newFinding("waf", wafID(env))
-	if acl == nil {
-		return f.error("Unprotected", driftHint(env, "the association was removed, or never created"), "the load balancer has no web ACL")
+	switch {
+	case acl == nil && !env.Firewall.Enabled:
+		return f.healthy("Disabled", "there is no web ACL: firewall.enabled is false in %s", environment.FileName(env.Stack))
+	case acl != nil && !env.Firewall.Enabled:
+		return f.with("name", aws.ToString(acl.Name)).warning("UnexpectedWebACL", differsHint(env, "it was associated"),
+			"the load balancer has the web ACL %s, and firewall.enabled is false in %s", aws.ToString(acl.Name), environment.FileName(env.Stack))
+	case acl == nil:
+		return f.error("Unprotected", differsHint(env, "the association was removed"), "the load balancer has no web ACL")
 	}
 	name, rules := aws.ToString(acl.Name), len(acl.Rules)
 	limit, limited := rateLimit(acl.Rules)

@@ -5,7 +5,10 @@ import "slices"
 // Alarms returns what the environment's alarms are about. AlarmName returns the names: the program declares exactly these, and status
 // reports those that the account does not have.
 func (e *Environment) Alarms() []string {
-	all := []string{"alb-5xx", "api-5xx", "api-unhealthy", "api-latency", "waf-blocked"}
+	all := []string{"alb-5xx", "api-5xx", "api-unhealthy", "api-latency"}
+	if e.Firewall.Enabled {
+		all = append(all, "waf-blocked")
+	}
 	for _, s := range e.Services.List() {
 		role := string(s.Role)
 		all = append(all, role+"-cpu", role+"-memory", role+"-tasks")

@@ -18,6 +18,8 @@ import (
 type Code struct {
 	// Tasks has the code of each role, including the migration.
 	Tasks map[Role]TaskCode `json:"tasks"`
+	// Architecture is that of Image: an image runs on what it was built for. It is empty in records of versions that knew x86_64 only.
+	Architecture Architecture `json:"architecture,omitempty"`
 	// Required and Optional are the fields of Configuration.
 	Required []string `json:"required"`
 	Optional []string `json:"optional,omitempty"`
@@ -39,8 +41,9 @@ type TaskCode struct {
 func (e *Environment) Code() Code {
 	m := e.Deployment.Migrations
 	c := Code{
-		Tasks:    map[Role]TaskCode{Migration: {CPU: m.CPU, Memory: m.Memory, Command: m.Command}},
-		Required: e.Configuration.Required, Optional: e.Configuration.Optional,
+		Tasks:        map[Role]TaskCode{Migration: {CPU: m.CPU, Memory: m.Memory, Command: m.Command}},
+		Architecture: e.Image.Architecture,
+		Required:     e.Configuration.Required, Optional: e.Configuration.Optional,
 		Connections: e.Database.Connections, PoolTimeout: e.Database.PoolTimeout,
 	}
 	for _, s := range e.Services.List() {
@@ -57,13 +60,14 @@ func (c Code) Matches(other Code) bool {
 			return false
 		}
 	}
-	return slices.Equal(c.Required, other.Required) && slices.Equal(c.Optional, other.Optional) &&
+	return cmp.Or(c.Architecture, X86) == cmp.Or(other.Architecture, X86) && slices.Equal(c.Required, other.Required) && slices.Equal(c.Optional, other.Optional) &&
 		c.Connections == other.Connections && c.PoolTimeout == other.PoolTimeout
 }
 
 // WithCode returns a copy of e with the code c. A service without code in c keeps its own.
 func (e *Environment) WithCode(c Code) *Environment {
 	changed := e.Clone()
+	changed.Image.Architecture = cmp.Or(c.Architecture, X86)
 	changed.Configuration = Configuration{Required: c.Required, Optional: c.Optional}
 	changed.Database.Connections, changed.Database.PoolTimeout = c.Connections, c.PoolTimeout
 	if m, ok := c.Tasks[Migration]; ok {

@@ -46,6 +46,7 @@ func TestDecodeDeployedReversesEncode(t *testing.T) {
 // code returns the code of e with every field changed.
 func code(e *Environment) Code {
 	c := e.Code()
+	c.Architecture = ARM64
 	c.Required, c.Optional = append([]string{"NEW_KEY"}, c.Required...), []string{"MAYBE"}
 	c.Connections, c.PoolTimeout = c.Connections+1, c.PoolTimeout+time.Second
 	for role, task := range c.Tasks {
@@ -72,12 +73,17 @@ func TestCodeMatches(t *testing.T) {
 	same := e.Code()
 	same.Optional = []string{}
 	require.True(t, e.Code().Matches(same), "nothing and an empty list are the same")
+	same.Architecture = ""
+	require.True(t, e.Code().Matches(same), "a record of a version that knew x86_64 only")
+	changed := e.WithCode(code(e))
+	require.Equal(t, X86, changed.WithCode(same).Image.Architecture)
 	delete(same.Tasks, Worker)
 	require.True(t, e.Code().Matches(same), "a role that only one has makes no difference")
 	require.False(t, e.Code().Matches(code(e)))
 	for _, change := range []func(*Code){
 		func(c *Code) { c.Required = c.Required[1:] },
 		func(c *Code) { c.Optional = []string{"X"} },
+		func(c *Code) { c.Architecture = ARM64 },
 		func(c *Code) { c.Connections++ },
 		func(c *Code) { c.PoolTimeout++ },
 		func(c *Code) { c.Tasks[API] = TaskCode{CPU: 1} },

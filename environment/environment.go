@@ -64,9 +64,21 @@ type Network struct {
 type Image struct {
 	// Repository is the ECR repository's name in the environment's account and region.
 	Repository string `yaml:"repository"`
+	// Architecture is the CPU architecture of the tasks, which the image is built for.
+	Architecture Architecture `yaml:"architecture"`
 	// CriticalFindings is what preflight does about critical scan findings.
 	CriticalFindings Severity `yaml:"criticalFindings"`
 }
+
+// Architecture is a CPU architecture.
+type Architecture string
+
+// Fargate runs tasks on Intel or AMD, and on Graviton for a fifth less. An image runs on what it was built for only.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-arm64.html
+const (
+	X86   Architecture = "x86_64"
+	ARM64 Architecture = "arm64"
+)
 
 // Severity is the effect of a problem on a deployment.
 type Severity string
@@ -108,6 +120,8 @@ type Service struct {
 	Command []string `yaml:"command"`
 	// HealthCheck is the container's health check in Docker's form, ["CMD-SHELL", "…"].
 	HealthCheck []string `yaml:"healthCheck"`
+	// Spot runs the tasks on Fargate Spot, whose capacity AWS may take back with two minutes' notice.
+	Spot bool `yaml:"spot"`
 	// Autoscaling is nil where the number of tasks is fixed.
 	Autoscaling *Autoscaling `yaml:"autoscaling"`
 }
@@ -195,6 +209,8 @@ func (m Monitoring) AtLeast(level Level) bool {
 
 // Firewall is the web ACL in front of the load balancer.
 type Firewall struct {
+	// Enabled is false where there is no web ACL.
+	Enabled bool `yaml:"enabled"`
 	// RateLimit is the maximum number of requests from one address in five minutes.
 	RateLimit int `yaml:"rateLimit"`
 }
@@ -289,7 +305,7 @@ func defaults(stack string) Environment {
 	return Environment{
 		Stack:   stack,
 		Network: Network{Zones: 2, NAT: NATSingle},
-		Image:   Image{CriticalFindings: Warn},
+		Image:   Image{Architecture: X86, CriticalFindings: Warn},
 		Services: Services{
 			API:            Service{HealthCheck: []string{"CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1:3000/health || exit 1"}},
 			ExecuteCommand: true,
@@ -301,7 +317,7 @@ func defaults(stack string) Environment {
 		},
 		Queue:      Queue{VisibilityTimeout: 5 * time.Minute, RetentionDays: 4, MaxReceives: 3},
 		Monitoring: Monitoring{Level: Basic, LogRetentionDays: 14},
-		Firewall:   Firewall{RateLimit: 2000},
+		Firewall:   Firewall{Enabled: true, RateLimit: 2000},
 		Deployment: Deployment{
 			Rollback: RollbackManual, Backup: BackupNone, SnapshotsKept: 5,
 			Rollout: RolloutLimits{Timeout: 15 * time.Minute},

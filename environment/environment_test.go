@@ -127,3 +127,29 @@ func TestRepositoryNamesHaveNoIDs(t *testing.T) {
 	listed := GitHub{Repositories: []string{"balancer/v3-backend", "balancer@12345678/v3-backend@987654321", "some-one@1/api.v2_x@2"}}
 	require.Equal(t, []string{"balancer/v3-backend", "some-one/api.v2_x"}, listed.RepositoryNames())
 }
+
+// An image that one environment has verified runs in the others, so all shipped files have one architecture.
+func TestShippedFilesShareOneArchitecture(t *testing.T) {
+	for _, name := range []string{"dev", "staging", "production"} {
+		e := loaded(t, name)
+		require.Equal(t, X86, e.Image.Architecture, name)
+		require.Equal(t, "X86_64", e.CPUArchitecture())
+		require.Equal(t, "linux/amd64", e.Platform())
+		e.Image.Architecture = ARM64
+		require.Equal(t, "ARM64", e.CPUArchitecture())
+		require.Equal(t, "linux/arm64", e.Platform())
+	}
+}
+
+func TestMayUseSpot(t *testing.T) {
+	for _, test := range []struct {
+		protected bool
+		role      Role
+		want      bool
+	}{
+		{false, API, true}, {false, Worker, true}, {false, Scheduler, false},
+		{true, API, false}, {true, Worker, true}, {true, Scheduler, false},
+	} {
+		require.Equal(t, test.want, (&Environment{Protected: test.protected}).MayUseSpot(test.role), "%s, protected: %t", test.role, test.protected)
+	}
+}

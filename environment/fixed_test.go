@@ -34,14 +34,14 @@ func changesOf() map[string]changeable {
 		"database.storageGiB": byStack, "database.maxStorageGiB": byAccount,
 	}
 	for _, key := range []string{
-		"protected", "domain.root", "domain.name", "network.nat", "image.repository", "image.criticalFindings",
+		"protected", "domain.root", "domain.name", "network.nat", "image.repository", "image.architecture", "image.criticalFindings",
 		"services.api.cpu", "services.api.memory", "services.api.tasks.min", "services.api.tasks.max", "services.api.command",
-		"services.api.healthCheck", "services.api.autoscaling.cpuPercent", "services.api.autoscaling.memoryPercent",
+		"services.api.healthCheck", "services.api.spot", "services.api.autoscaling.cpuPercent", "services.api.autoscaling.memoryPercent",
 		"services.api.autoscaling.requestsPerMinute", "services.executeCommand",
 		"database.instanceClass", "database.multiZone", "database.backupDays", "database.deletionProtection",
 		"database.performanceInsights", "database.passwordRotationDays", "database.connections", "database.poolTimeout",
 		"queue.visibilityTimeout", "queue.retentionDays", "queue.maxReceives", "configuration.required", "configuration.optional",
-		"monitoring.level", "monitoring.logRetentionDays", "monitoring.emails", "monitoring.webhooks", "firewall.rateLimit",
+		"monitoring.level", "monitoring.logRetentionDays", "monitoring.emails", "monitoring.webhooks", "firewall.enabled", "firewall.rateLimit",
 		"budget.monthlyUSD", "deployment.rollback", "deployment.backup", "deployment.verifiedIn", "deployment.snapshotsKept", "deployment.rollout.timeout",
 		"deployment.migrations.order", "deployment.migrations.command", "deployment.migrations.timeout", "deployment.migrations.cpu",
 		"deployment.migrations.memory", "deployment.health.tries", "deployment.health.interval", "delivery.branch", "delivery.trigger",

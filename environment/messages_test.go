@@ -10,6 +10,10 @@ Pulumi.staging.yaml:5: account: "1234" is not valid; give the AWS account's twel
 Pulumi.staging.yaml:4: prefix: expected text, got an alias; write the value out
     4 |     prefix: *name
 `,
+	"architecture": `
+Pulumi.staging.yaml:9: image.architecture: "arm" is not a valid value; give x86_64 or arm64
+    9 |     image: {repository: balancer-api, architecture: arm}
+`,
 	"autoscaling-fixed": `
 Pulumi.staging.yaml:11: services.api.autoscaling: there is nothing to scale between 1 and 1 tasks; give a larger tasks.max, or remove it
    11 |       api: {cpu: 512, memory: 1024, autoscaling: {cpuPercent: 60}}
@@ -175,6 +179,10 @@ Pulumi.staging.yaml:12: database.engineVersion: "9.6" is not valid; give a major
 	"engine-version-minor": `
 Pulumi.staging.yaml:12: database.engineVersion: "16.8" is a minor version, which RDS upgrades by itself and never downgrades; give the major version alone: "16"
    12 |     database: {instanceClass: db.t3.small, engineVersion: "16.8"}
+`,
+	"firewall-protected": `
+Pulumi.staging.yaml:15: firewall.enabled: the environment is protected, and nothing would filter or limit its requests; set it to true, or remove it
+   15 |     firewall: {enabled: false}
 `,
 	"health-check-empty": `
 Pulumi.staging.yaml:11: services.api.healthCheck: [] does not begin with CMD or CMD-SHELL and a command; give it in Docker's form, such as ["CMD-SHELL", "kill -0 1"]
@@ -506,6 +514,14 @@ Pulumi.shared.yaml:7: repository.untaggedDays: 400 is out of range; give a numbe
 Pulumi.staging.yaml:14: deployment.snapshotsKept: 0 is out of range; give a number from 1 to 90
    14 |     deployment: {snapshotsKept: 0}
 `,
+	"spot-protected": `
+Pulumi.staging.yaml:12: services.api.spot: the environment is protected, and AWS may stop all tasks of its API at any time; set it to false, or remove it
+   12 |       api: {cpu: 512, memory: 1024, spot: true}
+`,
+	"spot-scheduler": `
+Pulumi.staging.yaml:12: services.scheduler.spot: AWS may stop the only task of the scheduler at any time, and no other one runs its jobs; set it to false, or remove it
+   12 |       scheduler: {cpu: 256, memory: 512, command: [tick], spot: true}
+`,
 	"storage-room": `
 Pulumi.staging.yaml:12: database.maxStorageGiB: 100 leaves no room to grow from 100; give at least 110
    12 |     database: {instanceClass: db.t3.small, storageGiB: 100, maxStorageGiB: 100}
@@ -559,7 +575,7 @@ Pulumi.staging.yaml:16: a second YAML document begins here; keep one
    16 | ---
 `,
 	"unknown-key": `
-Pulumi.staging.yaml:11: services.api.cpuu: unknown key; did you mean cpu? the keys here are cpu, memory, tasks, command, healthCheck, autoscaling
+Pulumi.staging.yaml:11: services.api.cpuu: unknown key; did you mean cpu? the keys here are cpu, memory, tasks, command, healthCheck, spot, autoscaling
    11 |       api: {cpuu: 512, memory: 1024}
 `,
 	"unknown-section": `

@@ -92,6 +92,7 @@ func (e *Environment) identityProblems(l *problemList) {
 			"%q is outside its root domain %q", e.Domain.Name, e.Domain.Root)
 	}
 	l.match("image.repository", e.Image.Repository, repositoryPattern, "give the ECR repository's name, such as balancer-api")
+	oneOf(l, "image.architecture", e.Image.Architecture, X86, ARM64)
 	oneOf(l, "image.criticalFindings", e.Image.CriticalFindings, Warn, Fail)
 }
 
@@ -171,7 +172,27 @@ func (e *Environment) serviceProblems(l *problemList) {
 			l.add(path+".healthCheck", `give it in Docker's form, such as ["CMD-SHELL", "kill -0 1"]`,
 				"%q does not begin with CMD or CMD-SHELL and a command", s.HealthCheck)
 		}
+		e.spotProblems(l, path, s)
 		autoscalingProblems(l, path, s)
+	}
+}
+
+// MayUseSpot reports whether a service may be interrupted. A scheduler has one task, so that a job is missed when AWS takes its capacity back,
+// and an API has no task left where AWS has no capacity for long.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+func (e *Environment) MayUseSpot(role Role) bool {
+	return role != Scheduler && (role != API || !e.Protected)
+}
+
+// spotProblems checks that what must not be interrupted is not.
+func (e *Environment) spotProblems(l *problemList, path string, s Service) {
+	const remedy = "set it to false, or remove it"
+	switch {
+	case !s.Spot || e.MayUseSpot(s.Role):
+	case s.Role == Scheduler:
+		l.add(path+".spot", remedy, "AWS may stop the only task of the scheduler at any time, and no other one runs its jobs")
+	default:
+		l.add(path+".spot", remedy, "the environment is protected, and AWS may stop all tasks of its API at any time")
 	}
 }
 
@@ -269,6 +290,9 @@ func (e *Environment) monitoringProblems(l *problemList) {
 			"CloudWatch has no retention of %d days", e.Monitoring.LogRetentionDays)
 	}
 	e.recipientProblems(l)
+	if e.Protected && !e.Firewall.Enabled {
+		l.add("firewall.enabled", "set it to true, or remove it", "the environment is protected, and nothing would filter or limit its requests")
+	}
 	l.within("firewall.rateLimit", e.Firewall.RateLimit, 10, 2_000_000_000)
 	l.within("budget.monthlyUSD", e.Budget.MonthlyUSD, 1, 1_000_000)
 }

@@ -35,7 +35,10 @@ const gigabyte = 1 << 30
 
 // alarms returns the environment's alarms. Only those of the load balancer need a name that AWS generates.
 func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInput) []alarm {
-	all := append(balancerAlarms(balancer, targetGroup), firewallAlarm(env))
+	all := balancerAlarms(balancer, targetGroup)
+	if env.Firewall.Enabled {
+		all = append(all, firewallAlarm(env))
+	}
 	for _, s := range env.Services.List() {
 		all = append(all, serviceAlarms(env, s)...)
 	}

@@ -7,18 +7,21 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Cluster is the ECS cluster, on Fargate, and the log group of its containers.
+// Cluster is the ECS cluster, on Fargate and Fargate Spot, and the log group of its containers.
 type Cluster struct {
 	pulumi.ResourceState
 
 	// ARN is the ARN of the cluster, LogGroupARN that of the log group.
 	ARN, LogGroupARN pulumi.StringOutput
-	// Capacity associates the cluster with its capacity provider; ECS rejects a service before that.
+	// Capacity associates the cluster with its capacity providers; ECS rejects a service before that.
 	Capacity pulumi.Resource
 }
 
-// fargate is the compatibility of task definitions, and the capacity provider of services.
-const fargate = "FARGATE"
+// The capacity providers of services. The first is the compatibility of task definitions, too.
+const (
+	fargate     = "FARGATE"
+	fargateSpot = "FARGATE_SPOT"
+)
 
 // NewCluster declares a Cluster.
 func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Cluster, error) {
@@ -43,8 +46,9 @@ func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, 
 		return nil, err
 	}
 	capacity, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{
-		ClusterName:       cluster.Name,
-		CapacityProviders: pulumi.StringArray{pulumi.String(fargate)},
+		ClusterName: cluster.Name,
+		// Both, whether or not a service uses Spot: ECS does not remove a provider that a service uses, and the service changes later.
+		CapacityProviders: pulumi.StringArray{pulumi.String(fargate), pulumi.String(fargateSpot)},
 		DefaultCapacityProviderStrategies: ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArray{
 			ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArgs{
 				CapacityProvider: pulumi.String(fargate), Weight: pulumi.Int(1),

@@ -48,7 +48,7 @@ func (c *container) applyCode(env *environment.Environment, role environment.Rol
 }
 
 // ApplyCode sets the image and the code of env in the inputs of a role's task definition, as the state has them. A
-// service that env does not have, and that a full deployment will remove, gets the image only. ApplyCode returns an
+// service that env does not have, and that a full deployment will remove, gets the image and its architecture only. ApplyCode returns an
 // error if the inputs are not this program's.
 func ApplyCode(inputs map[string]any, env *environment.Environment, role environment.Role, image, configSecretARN string) error {
 	text, _ := inputs["containerDefinitions"].(string)
@@ -85,6 +85,10 @@ func ApplyCode(inputs map[string]any, env *environment.Environment, role environ
 		return fmt.Errorf("encode the containers of %s: %w", role, err)
 	}
 	inputs["containerDefinitions"] = string(encoded)
+	// The image determines the architecture, also of a service that env does not have.
+	if platform, ok := inputs["runtimePlatform"].(map[string]any); ok {
+		platform["cpuArchitecture"] = env.CPUArchitecture()
+	}
 	if task, ok := env.Code().Tasks[role]; ok {
 		inputs["cpu"], inputs["memory"] = strconv.Itoa(task.CPU), strconv.Itoa(task.Memory)
 	}

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"encoding/json"
+	"maps"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ func inputs(t *testing.T, env *environment.Environment, role environment.Role, i
 	code := env.Code().Tasks[role]
 	return map[string]any{
 		"family": env.TaskFamily(role), "cpu": strconv.Itoa(code.CPU), "memory": strconv.Itoa(code.Memory), "containerDefinitions": text,
+		"runtimePlatform": map[string]any{"operatingSystemFamily": "LINUX", "cpuArchitecture": env.CPUArchitecture()},
 	}
 }
 
@@ -38,6 +40,7 @@ func TestApplyCodeEqualsAFullDeployment(t *testing.T) {
 		file.Services.API.CPU, file.Services.API.Memory = 4096, 8192
 		file.Services.API.Command, file.Services.API.HealthCheck = []string{"bun", "run", "other"}, nil
 		file.Deployment.Migrations.Command, file.Deployment.Migrations.Memory = []string{"bun", "migrate"}, 2048
+		file.Image.Architecture = environment.ARM64
 		file.Configuration.Required = append([]string{"NEW_KEY"}, file.Configuration.Required[1:]...)
 		file.Database.Connections, file.Database.PoolTimeout = 3, 42*time.Second
 		// What is infrastructure waits.
@@ -56,16 +59,15 @@ func TestApplyCodeEqualsAFullDeployment(t *testing.T) {
 	}
 }
 
-func TestApplyCodeSetsOnlyTheImageOfARemovedService(t *testing.T) {
+func TestApplyCodeSetsOnlyTheImageAndItsArchitectureOfARemovedService(t *testing.T) {
 	env, err := environment.Load("..", "staging")
 	require.NoError(t, err)
 	before := inputs(t, env, environment.Worker, testImage)
 	env.Services.Worker = nil
 	env.Configuration.Required = nil
-	changed := map[string]any{}
-	for key, value := range before {
-		changed[key] = value
-	}
+	env.Image.Architecture = environment.ARM64
+	changed := maps.Clone(before)
+	before["runtimePlatform"] = map[string]any{"operatingSystemFamily": "LINUX", "cpuArchitecture": "ARM64"}
 	require.NoError(t, ApplyCode(changed, env, environment.Worker, otherImage, configSecret))
 	before["containerDefinitions"] = strings.ReplaceAll(before["containerDefinitions"].(string), testImage, otherImage)
 	require.Equal(t, before, changed)

@@ -57,7 +57,7 @@ func graphs(env *environment.Environment, balancer, targetGroup string) []graph 
 	firewall := func(metric string) []any {
 		return []any{"AWS/WAFV2", metric, "WebACL", env.WebACLName(), "Region", env.Region, "Rule", "ALL"}
 	}
-	return []graph{
+	all := []graph{
 		{"Requests and errors", "Sum", [][]any{
 			api("RequestCount"), api("HTTPCode_Target_4XX_Count"), api("HTTPCode_Target_5XX_Count"),
 		}},
@@ -72,9 +72,13 @@ func graphs(env *environment.Environment, balancer, targetGroup string) []graph 
 			queue("ApproximateNumberOfMessagesVisible", env.QueueName()),
 			queue("ApproximateNumberOfMessagesVisible", env.DeadLetterQueueName()),
 		}},
-		{"Requests that the web ACL blocks or counts", "Sum", [][]any{firewall("BlockedRequests"), firewall("CountedRequests")}},
-		{"Oldest background job (s)", "Maximum", [][]any{queue("ApproximateAgeOfOldestMessage", env.QueueName())}},
 	}
+	if env.Firewall.Enabled {
+		all = append(all, graph{
+			"Requests that the web ACL blocks or counts", "Sum", [][]any{firewall("BlockedRequests"), firewall("CountedRequests")},
+		})
+	}
+	return append(all, graph{"Oldest background job (s)", "Maximum", [][]any{queue("ApproximateAgeOfOldestMessage", env.QueueName())}})
 }
 
 // perService returns a metric of ECS for each of the environment's services.

@@ -143,8 +143,10 @@ func (p *components) declareIngress() (err error) {
 	}, p.opt); err != nil {
 		return err
 	}
-	if _, err = NewFirewall(p.ctx, "firewall", p.env, p.balancer.ARN, p.opt); err != nil {
-		return err
+	if p.env.Firewall.Enabled {
+		if _, err = NewFirewall(p.ctx, "firewall", p.env, p.balancer.ARN, p.opt); err != nil {
+			return err
+		}
 	}
 	_, err = NewDNS(p.ctx, "dns", p.env, p.zoneID, p.balancer, p.opt)
 	return err

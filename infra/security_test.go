@@ -2,6 +2,7 @@ package infra
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"regexp"
@@ -106,7 +107,6 @@ func TestSecurityRequirements(t *testing.T) {
 		access   = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 		service  = "aws:ecs/service:Service"
 		task     = "aws:ecs/taskDefinition:TaskDefinition"
-		acl      = "aws:wafv2/webAcl:WebAcl"
 	)
 	promises := []property{
 		everywhere(balancer, "balancer", true, "dropInvalidHeaderFields"),
@@ -156,13 +156,16 @@ func TestSecurityRequirements(t *testing.T) {
 		{service, "api", []any{"desiredCount"}, 1.0, 1.0, 2.0},
 		everywhere(task, "api", true, "skipDestroy"),
 		everywhere(task, "migration", true, "skipDestroy"),
-		everywhere(acl, "firewall", "RateLimit", "rules", 0, "name"),
-		everywhere(acl, "firewall", 2000.0, "rules", 0, "statement", "rateBasedStatement", "limit"),
 		{"aws:ecs/cluster:Cluster", "cluster", []any{"settings", 0, "value"}, "disabled", "enabled", "enabled"},
 		{"aws:ec2/vpcEndpoint:VpcEndpoint", "network-s3", []any{"routeTableIds"},
 			[]any{"Private-1-id", "Private-2-id"}, []any{"Private-1-id", "Private-2-id"}, []any{"Private-1-id", "Private-2-id", "Private-3-id"}},
 		everywhere(service, "api", nil, "launchType"),
-		everywhere(service, "api", "FARGATE", "capacityProviderStrategies", 0, "capacityProvider"),
+		{service, "api", []any{"capacityProviderStrategies", 0, "capacityProvider"}, "FARGATE_SPOT", "FARGATE", "FARGATE"},
+		{service, "worker", []any{"capacityProviderStrategies", 0, "capacityProvider"}, "FARGATE_SPOT", "FARGATE", "FARGATE"},
+		everywhere("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders", "cluster", []any{"FARGATE", "FARGATE_SPOT"}, "capacityProviders"),
+		everywhere("aws:ecs/clusterCapacityProviders:ClusterCapacityProviders", "cluster", "FARGATE", "defaultCapacityProviderStrategies", 0, "capacityProvider"),
+		everywhere(task, "api", "X86_64", "runtimePlatform", "cpuArchitecture"),
+		everywhere(task, "migration", "X86_64", "runtimePlatform", "cpuArchitecture"),
 		everywhere(service, "api", true, "forceNewDeployment"),
 	}
 	for i, name := range []string{"dev", "staging", "production"} {
@@ -171,6 +174,29 @@ func TestSecurityRequirements(t *testing.T) {
 			want := []any{p.dev, p.stage, p.prod}[i]
 			require.Equalf(t, want, find(t, all, p.typ, p.name).get(p.path...), "%s: %v of %s in %s", p.typ, p.path, p.name, name)
 		}
+	}
+}
+
+// TestFirewallIsSwitchedOff checks that an environment without a web ACL has nothing of it, and that of the others blocks and limits.
+func TestFirewallIsSwitchedOff(t *testing.T) {
+	for _, name := range []string{"dev", "staging", "production"} {
+		env, all := deployed(t, name)
+		require.Equal(t, name != "dev", env.Firewall.Enabled)
+		if !env.Firewall.Enabled {
+			for _, r := range all {
+				require.NotContains(t, strings.ToLower(r.urn), "firewall", name)
+				require.NotContains(t, r.urn, "waf", name)
+			}
+			env.Monitoring.Level = environment.Full
+			require.NotContains(t, fmt.Sprint(graphs(env, "", "")), "WAFV2")
+			continue
+		}
+		require.Contains(t, fmt.Sprint(graphs(env, "", "")), "WAFV2")
+		acl := find(t, all, "aws:wafv2/webAcl:WebAcl", "firewall")
+		require.Equal(t, "RateLimit", acl.get("rules", 0, "name"))
+		require.InDelta(t, 2000, acl.get("rules", 0, "statement", "rateBasedStatement", "limit"), 0)
+		find(t, all, "aws:wafv2/webAclAssociation:WebAclAssociation", "firewall")
+		find(t, all, alarmType, "monitoring-waf-blocked")
 	}
 }
 
@@ -343,7 +369,10 @@ func TestNotifications(t *testing.T) {
 // TestFirewallKeepsNoRequests checks that WAF samples no requests, whose headers no setting redacts.
 func TestFirewallKeepsNoRequests(t *testing.T) {
 	for _, name := range []string{"dev", "staging", "production"} {
-		_, all := deployed(t, name)
+		env, err := environment.Load("..", name)
+		require.NoError(t, err)
+		env.Firewall.Enabled = true
+		all := record(t, env.Stack, Deploy(env, Release{Image: testImage}))
 		acl := find(t, all, "aws:wafv2/webAcl:WebAcl", "firewall")
 		require.Equal(t, false, acl.get("visibilityConfig", "sampledRequestsEnabled"))
 		rules := acl.get("rules").([]any)

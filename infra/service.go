@@ -73,6 +73,10 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.ServiceArgs {
 	env, s := args.Env, args.Service
 	minimumPercent, maximumPercent, rebalancing := 100, 200, "ENABLED"
+	provider := fargate
+	if s.Spot {
+		provider = fargateSpot
+	}
 	if s.Role == environment.Scheduler {
 		// A scheduler must never run twice: its old task stops first. For the same reason ECS must not rebalance it between
 		// zones, which starts the new task first.
@@ -85,7 +89,7 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 		TaskDefinition: definitionARN,
 		DesiredCount:   pulumi.Int(s.Tasks.Min),
 		CapacityProviderStrategies: ecs.ServiceCapacityProviderStrategyArray{ecs.ServiceCapacityProviderStrategyArgs{
-			CapacityProvider: pulumi.String(fargate), Base: pulumi.Int(0), Weight: pulumi.Int(1),
+			CapacityProvider: pulumi.String(provider), Base: pulumi.Int(0), Weight: pulumi.Int(1),
 		}},
 		ForceNewDeployment:              pulumi.Bool(true),
 		PlatformVersion:                 pulumi.String("LATEST"),

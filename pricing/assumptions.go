@@ -32,6 +32,9 @@ const (
 	databaseUsed, dailyChange = 0.5, 0.02
 	// imageGB is the size of a pushed image without the layers that the repository already has.
 	imageGB = 0.1
+	// spotShare is the price of Fargate Spot as a share of that on demand. AWS changes it with supply and demand: it is at least 0.3.
+	// Source: https://aws.amazon.com/fargate/pricing/
+	spotShare = 0.5
 	// accessLogDays is the retention of access logs in the program.
 	accessLogDays = 90
 	daysPerMonth  = 30
@@ -45,6 +48,7 @@ func (a Assumptions) describe() []string {
 		fmt.Sprintf("logs of %v KB a request and %v GB a service, %v KB a request of the web ACL, %v GB of flows; kept at %v %% of that",
 			logKBPerRequest, logGBPerService, firewallLogKBPerRequest, flowLogGB, 100*logCompression),
 		fmt.Sprintf("access logs of %v KB a request for %d days; %v million requests to the queue", accessLogKBPerRequest, accessLogDays, queueMillion),
+		fmt.Sprintf("Fargate Spot at %v %% of the price on demand, which AWS changes with supply and demand", 100*spotShare),
 		fmt.Sprintf("%v %% of the database's storage is in use, and %v %% of that changes in a day", 100*databaseUsed, 100*dailyChange),
 	}
 }

@@ -36,15 +36,30 @@ func (b *bill) ingress(env *environment.Environment, a Assumptions) {
 	b.addDeclared("load balancer", balancerHour, HoursPerMonth)
 	b.addAssumed("load balancer capacity", balancerUnit, a.capacityUnits()*HoursPerMonth)
 	b.addDeclared("addresses of balancer", addressHour, float64(env.Network.Zones)*HoursPerMonth)
-	b.addDeclared("web ACL", firewallACL, 1)
-	b.addDeclared("web ACL rules", firewallRule, firewallRules)
-	b.addAssumed("web ACL requests", firewallRequests, a.RequestsMillion)
+	if env.Firewall.Enabled {
+		b.addDeclared("web ACL", firewallACL, 1)
+		b.addDeclared("web ACL rules", firewallRule, firewallRules)
+		b.addAssumed("web ACL requests", firewallRequests, a.RequestsMillion)
+	}
 	b.addAssumed("data to clients", dataOut, a.DataGB)
 	b.addAssumed("access logs kept", objectStorage, a.RequestsMillion*accessLogKBPerRequest*accessLogDays/daysPerMonth)
 }
 
-// tasks adds the tasks of the services. A sidecar, such as X-Ray's daemon, is part of the task's size.
-func (b *bill) tasks(env *environment.Environment) {
+// taskPrices returns the keys of the prices of a service's CPU and memory.
+func taskPrices(architecture environment.Architecture, spot bool) (cpu, memory string) {
+	switch {
+	case architecture == environment.ARM64 && spot:
+		return armSpotCPU, armSpotMemory
+	case architecture == environment.ARM64:
+		return armCPU, armMemory
+	case spot:
+		return spotCPU, spotMemory
+	}
+	return taskCPU, taskMemory
+}
+
+// tasks adds the tasks of the services, for the hours that they run. A sidecar, such as X-Ray's daemon, is part of the task's size.
+func (b *bill) tasks(env *environment.Environment, hours float64) {
 	b.area = AreaTasks
 	for _, s := range env.Services.List() {
 		fewest, most := float64(s.Tasks.Min), float64(s.Tasks.Min)
@@ -52,22 +67,24 @@ func (b *bill) tasks(env *environment.Environment) {
 			most = float64(s.Tasks.Max)
 		}
 		const unitsPerWhole = 1024
-		cpu, memory := float64(s.CPU)/unitsPerWhole*HoursPerMonth, float64(s.Memory)/unitsPerWhole*HoursPerMonth
-		b.add(string(s.Role)+" CPU", taskCPU, fewest*cpu, most*cpu, false)
-		b.add(string(s.Role)+" memory", taskMemory, fewest*memory, most*memory, false)
+		cpu, memory := float64(s.CPU)/unitsPerWhole*hours, float64(s.Memory)/unitsPerWhole*hours
+		cpuPrice, memoryPrice := taskPrices(env.Image.Architecture, s.Spot)
+		b.add(string(s.Role)+" CPU", cpuPrice, fewest*cpu, most*cpu, s.Spot)
+		b.add(string(s.Role)+" memory", memoryPrice, fewest*memory, most*memory, s.Spot)
 	}
 }
 
 // database adds the instance, its storage, and the backups, which are free up to the size of the storage. Seven days of
-// Performance Insights are free.
-func (b *bill) database(env *environment.Environment) {
+// Performance Insights are free. A stopped instance costs nothing, unlike its storage.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html
+func (b *bill) database(env *environment.Environment, hours float64) {
 	b.area = AreaDatabase
 	d := env.Database
 	zones := 1.0
 	if d.MultiZone {
 		zones = 2
 	}
-	b.addDeclared("database instance", d.InstanceClass, zones*HoursPerMonth)
+	b.addDeclared("database instance", d.InstanceClass, zones*hours)
 	b.addDeclared("database storage", storage, zones*float64(d.StorageGiB))
 	copies := float64(d.BackupDays)
 	if env.Deployment.Backup == environment.BackupSnapshot {
@@ -84,9 +101,12 @@ func (b *bill) monitoring(env *environment.Environment, a Assumptions) {
 	ingested := a.RequestsMillion*logKBPerRequest + services*logGBPerService
 	b.addAssumed("logs of services", logIngestion, ingested)
 	if env.Monitoring.AtLeast(environment.Enhanced) {
-		b.addAssumed("logs of the web ACL", logIngestion, a.RequestsMillion*firewallLogKBPerRequest)
+		if env.Firewall.Enabled {
+			b.addAssumed("logs of the web ACL", logIngestion, a.RequestsMillion*firewallLogKBPerRequest)
+			ingested += a.RequestsMillion * firewallLogKBPerRequest
+		}
 		b.addAssumed("flow logs", logIngestion, flowLogGB)
-		ingested += a.RequestsMillion*firewallLogKBPerRequest + flowLogGB
+		ingested += flowLogGB
 	}
 	b.addAssumed("logs kept", logStorage, ingested*logCompression*float64(env.Monitoring.LogRetentionDays)/daysPerMonth)
 	b.addDeclared("alarms", alarmMetric, float64(alarms(env)))

@@ -31,6 +31,12 @@ type Price struct {
 const (
 	taskCPU          = "task-cpu"
 	taskMemory       = "task-memory"
+	armCPU           = "task-cpu-arm64"
+	armMemory        = "task-memory-arm64"
+	spotCPU          = "task-cpu-spot"
+	spotMemory       = "task-memory-spot"
+	armSpotCPU       = "task-cpu-arm64-spot"
+	armSpotMemory    = "task-memory-arm64-spot"
 	natHour          = "nat-hour"
 	natData          = "nat-data"
 	volume           = "volume"
@@ -64,10 +70,20 @@ const priceDate = "2026-06"
 
 // Prices returns the table of prices.
 func Prices() []Price {
-	const lists = "https://aws.amazon.com/"
+	const (
+		lists                  = "https://aws.amazon.com/"
+		x86Hour, x86GBHour     = 0.04048, 0.004445
+		arm64Hour, arm64GBHour = 0.03238, 0.00356
+	)
 	all := []Price{
-		{taskCPU, "Fargate, Linux on x86: CPU", "vCPU-hour", 0.04048, priceDate, lists + "fargate/pricing/"},
-		{taskMemory, "Fargate, Linux on x86: memory", "GB-hour", 0.004445, priceDate, lists + "fargate/pricing/"},
+		{taskCPU, "Fargate, Linux on x86: CPU", "vCPU-hour", x86Hour, priceDate, lists + "fargate/pricing/"},
+		{taskMemory, "Fargate, Linux on x86: memory", "GB-hour", x86GBHour, priceDate, lists + "fargate/pricing/"},
+		{armCPU, "Fargate, Linux on ARM: CPU", "vCPU-hour", arm64Hour, priceDate, lists + "fargate/pricing/"},
+		{armMemory, "Fargate, Linux on ARM: memory", "GB-hour", arm64GBHour, priceDate, lists + "fargate/pricing/"},
+		{spotCPU, "Fargate Spot, Linux on x86: CPU, assumed", "vCPU-hour", spotShare * x86Hour, priceDate, lists + "fargate/pricing/"},
+		{spotMemory, "Fargate Spot, Linux on x86: memory, assumed", "GB-hour", spotShare * x86GBHour, priceDate, lists + "fargate/pricing/"},
+		{armSpotCPU, "Fargate Spot, Linux on ARM: CPU, assumed", "vCPU-hour", spotShare * arm64Hour, priceDate, lists + "fargate/pricing/"},
+		{armSpotMemory, "Fargate Spot, Linux on ARM: memory, assumed", "GB-hour", spotShare * arm64GBHour, priceDate, lists + "fargate/pricing/"},
 		{natHour, "NAT gateway", "hour", 0.045, priceDate, lists + "vpc/pricing/"},
 		{natData, "NAT gateway: data processed", "GB", 0.045, priceDate, lists + "vpc/pricing/"},
 		{environment.NATInstanceType, "EC2, Linux on demand: t4g.nano", "hour", 0.0042, priceDate, lists + "ec2/pricing/on-demand/"},

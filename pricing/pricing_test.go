@@ -36,14 +36,20 @@ func everywhere() map[string][]float64 {
 		"load balancer":          {16.43}, // 730 h × 0.0225 = 16.425
 		"load balancer capacity": {0.09},  // 1,000,000 / 25 / 3600 = 11.1 LCU h × 0.008
 		"addresses of balancer":  {7.30},  // 2 × 730 h × 0.005
-		"web ACL":                {5},
-		"web ACL rules":          {5},    // 5 × 1
-		"web ACL requests":       {0.60}, // 1 × 0.60
-		"data to clients":        {0.90}, // 10 GB × 0.09
-		"access logs kept":       {0.03}, // 0.5 GB a month, three of them kept: 1.5 × 0.023 = 0.0345
-		"secrets":                {0.80}, // 2 × 0.40
+		"data to clients":        {0.90},  // 10 GB × 0.09
+		"access logs kept":       {0.03},  // 0.5 GB a month, three of them kept: 1.5 × 0.023 = 0.0345
+		"secrets":                {0.80},  // 2 × 0.40
 		"queue requests":         {0.40},
 	}
+}
+
+// protected returns what the environments with a web ACL pay, too.
+func protected() map[string][]float64 {
+	return with(everywhere(), map[string][]float64{
+		"web ACL":          {5},
+		"web ACL rules":    {5},    // 5 × 1
+		"web ACL requests": {0.60}, // 1 × 0.60
+	})
 }
 
 func with(base, more map[string][]float64) map[string][]float64 {
@@ -56,25 +62,25 @@ func with(base, more map[string][]float64) map[string][]float64 {
 func TestDevelopment(t *testing.T) {
 	e := EstimateEnvironment(load(t, "dev"), DefaultAssumptions())
 	require.Equal(t, with(everywhere(), map[string][]float64{
-		"api CPU":           {7.39}, // 0.25 × 730 h × 0.04048 = 7.3876
-		"api memory":        {1.62}, // 0.5 × 730 h × 0.004445 = 1.6224
-		"worker CPU":        {7.39}, // as the API
-		"worker memory":     {1.62},
+		"api CPU":           {3.69}, // 0.25 × 730 h × 0.04048 × 0.5 = 3.6938, on Spot
+		"api memory":        {0.81}, // 0.5 × 730 h × 0.004445 × 0.5 = 0.8112
+		"worker CPU":        {3.69}, // as the API
+		"worker memory":     {0.81},
 		"database instance": {13.14}, // 730 h × 0.018
 		"database storage":  {2.30},  // 20 × 0.115; the backups, 20 × 0.5 × 1.02, stay below 20
 		"logs of services":  {1.00},  // (1 + 2 × 0.5) GB × 0.50
 		"logs kept":         {0},     // 2 GB × 0.15 × 7/30 × 0.03 = 0.002
-		"alarms":            {1.90},  // 5 + 2 × 3 + 4 + 2 + 2 = 19 × 0.10
+		"alarms":            {1.80},  // 4 + 2 × 3 + 4 + 2 + 2 = 18 × 0.10
 	}), amounts(e))
-	require.Equal(t, 109.86, e.USD)
-	require.Equal(t, 109.86, e.MostUSD)
-	require.Equal(t, 72.30, e.NetworkTotal()) // network 36.95, ingress 35.35
+	require.Equal(t, 90.14, e.USD)
+	require.Equal(t, 90.14, e.MostUSD)
+	require.Equal(t, 61.70, e.NetworkTotal()) // network 36.95, ingress 24.75
 	require.Empty(t, e.Unpriced)
 }
 
 func TestStaging(t *testing.T) {
 	e := EstimateEnvironment(load(t, "staging"), DefaultAssumptions())
-	require.Equal(t, with(everywhere(), map[string][]float64{
+	require.Equal(t, with(protected(), map[string][]float64{
 		"api CPU":             {14.78, 29.55}, // 0.5 × 730 h × 0.04048 = 14.7752, up to two tasks
 		"api memory":          {3.24, 6.49},   // 1 × 730 h × 0.004445 = 3.2449
 		"worker CPU":          {7.39},
@@ -96,7 +102,7 @@ func TestStaging(t *testing.T) {
 
 func TestProduction(t *testing.T) {
 	e := EstimateEnvironment(load(t, "production"), DefaultAssumptions())
-	require.Equal(t, with(everywhere(), map[string][]float64{
+	require.Equal(t, with(protected(), map[string][]float64{
 		"NAT gateways":            {98.55}, // 3 × 730 h × 0.045
 		"addresses of NAT":        {10.95}, // 3 × 730 h × 0.005
 		"addresses of balancer":   {10.95},
@@ -163,7 +169,7 @@ func TestClassWithoutPriceIsReported(t *testing.T) {
 	e := EstimateEnvironment(env, DefaultAssumptions())
 	require.Equal(t, []string{"database instance: db.x2g.large has no price in the table"}, e.Unpriced)
 	require.NotContains(t, amounts(e), "database instance")
-	require.Equal(t, 96.72, e.USD) // 109.86 - 13.14
+	require.Equal(t, 77.00, e.USD) // 90.14 - 13.14
 }
 
 func TestAlarmsInEveryRegionHaveTheSameNumber(t *testing.T) {
@@ -192,23 +198,105 @@ func TestSavings(t *testing.T) {
 		}
 		return found
 	}
-	require.Empty(t, saved("dev"), "there is nothing smaller")
 	require.Equal(t, map[string]float64{
-		"monitoring.level enhanced basic":                18.95, // 17.70 + 0.75 + 0.50
-		"database.instanceClass db.t3.small db.t3.micro": 13.14,
-		"services.api.cpu/memory 512/1024 256/512":       9.01, // half of 14.78 + 3.24
+		"network.nat single instance":                                       29.91, // 32.85 + 0.45 - 3.07 - 0.32
+		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 13.58, // 61.3 % of 9.00 + 13.14
+		"image.architecture x86_64 arm64":                                   1.80,  // a fifth of 9.00
+	}, saved("dev"))
+	require.Equal(t, map[string]float64{
+		"network.nat single instance":                                       29.91, // 32.85 + 0.45 - 3.07 - 0.32
+		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 38.19, // 61.3 % of 36.04 + 26.28
+		"firewall.enabled true false":                                       11.45, // 5 + 5 + 0.60, 0.75 of logs and 0.10 of the alarm
+		"services.api.spot false true":                                      9.01,  // half of 14.78 + 3.24
+		"services.worker.spot false true":                                   4.51,  // half of 7.39 + 1.62
+		"image.architecture x86_64 arm64":                                   7.20,  // a fifth of 36.04
+		"monitoring.level enhanced basic":                                   18.95, // 17.70 + 0.75 + 0.50
+		"database.instanceClass db.t3.small db.t3.micro":                    13.14,
+		"services.api.cpu/memory 512/1024 256/512":                          9.01, // half of 14.78 + 3.24
 	}, saved("staging"))
 	production := saved("production")
 	require.Equal(t, 73.0, production["network.nat per-zone single"])    // 2 × 36.50
 	require.Equal(t, 58.31, production["database.multiZone true false"]) // half of 105.12 + 11.50
 	require.Equal(t, 40.15, production["network.zones 3 2"])             // a gateway and two addresses
 	require.Equal(t, 36.04, production["services.api.tasks.min 2 1"])    // half of 59.10 + 12.98
+	for _, refused := range []string{
+		"network.nat per-zone instance", "firewall.enabled true false", "services.api.spot false true", "services.scheduler.spot false true",
+	} {
+		require.NotContains(t, production, refused, "validation refuses it")
+	}
+	require.Contains(t, production, "services.worker.spot false true")
+	require.Contains(t, production, "image.architecture x86_64 arm64")
 	require.Equal(t, "network.nat", Savings(load(t, "production"), DefaultAssumptions())[0].Setting)
+}
+
+// A lever in use saves what it would save where it is not in use, and is in one of the two lists only.
+func TestLeversInUse(t *testing.T) {
+	off := load(t, "dev")
+	off.Firewall.Enabled, off.Services.API.Spot, off.Services.Worker.Spot = true, false, false
+	on := load(t, "dev")
+	on.Network.NAT, on.Image.Architecture = environment.NATInstance, environment.ARM64
+	bySetting := func(savings []Saving) map[string]float64 {
+		found := map[string]float64{}
+		for _, s := range savings {
+			found[s.Setting] = s.USD
+			require.NotEmpty(t, s.Price, s.Setting)
+		}
+		return found
+	}
+	require.Empty(t, InUse(off, DefaultAssumptions()))
+	unused, used := bySetting(Savings(off, DefaultAssumptions())), bySetting(InUse(on, DefaultAssumptions()))
+	for _, setting := range []string{"network.nat", "firewall.enabled"} {
+		require.Equal(t, unused[setting], used[setting], setting)
+	}
+	// What concerns tasks depends on each other: half of a price that is a fifth less.
+	require.Equal(t, 4.51, unused["services.worker.spot"])
+	require.Equal(t, 3.61, used["services.worker.spot"])
+	require.Equal(t, map[string]float64{"schedule.awake": 12.48}, bySetting(Savings(on, DefaultAssumptions())))
+	require.Equal(t, InUse(on, DefaultAssumptions())[0], Saving{
+		Setting: "network.nat", From: "single", To: "instance", USD: 29.91, Price: "tasks do not reach the internet while the instance is replaced",
+	})
+}
+
+// TestLeversReachTheBudgets checks that the shipped files stay within their budgets with a NAT instance and awake in office hours.
+func TestLeversReachTheBudgets(t *testing.T) {
+	for name, want := range map[string]float64{"dev": 46.65, "staging": 92.63} {
+		env := load(t, name)
+		env.Network.NAT = environment.NATInstance
+		e := estimate(env, DefaultAssumptions(), officeHours)
+		require.Equal(t, want, e.USD)
+		require.LessOrEqual(t, e.USD, float64(env.Budget.MonthlyUSD))
+		awake := estimate(env, DefaultAssumptions(), HoursPerMonth)
+		for _, resource := range []string{"addresses of NAT", "load balancer", "database storage", "alarms"} {
+			require.Equal(t, amounts(awake)[resource], amounts(e)[resource], "%s costs the same while it sleeps", resource)
+		}
+		require.Less(t, amounts(e)["database instance"][0], amounts(awake)["database instance"][0])
+	}
+}
+
+// TestPricesOfTasks checks that each architecture has its price, on demand and on Spot.
+func TestPricesOfTasks(t *testing.T) {
+	env := load(t, "staging")
+	for _, test := range []struct {
+		architecture environment.Architecture
+		spot         bool
+		cpu, memory  float64
+	}{
+		{environment.X86, false, 7.39, 1.62}, // 0.25 × 730 h × 0.04048, 0.5 × 730 h × 0.004445
+		{environment.X86, true, 3.69, 0.81},
+		{environment.ARM64, false, 5.91, 1.30}, // 0.25 × 730 h × 0.03238, 0.5 × 730 h × 0.00356
+		{environment.ARM64, true, 2.95, 0.65},
+	} {
+		env.Image.Architecture, env.Services.Worker.Spot = test.architecture, test.spot
+		found := amounts(EstimateEnvironment(env, DefaultAssumptions()))
+		require.Equal(t, []float64{test.cpu}, found["worker CPU"])
+		require.Equal(t, []float64{test.memory}, found["worker memory"])
+	}
 }
 
 func TestSavingsDoNotChangeTheEnvironment(t *testing.T) {
 	env := load(t, "production")
 	Savings(env, DefaultAssumptions())
+	InUse(env, DefaultAssumptions())
 	require.Equal(t, load(t, "production"), env)
 }
 

@@ -19,13 +19,14 @@ type Saving struct {
 	Price string `json:"price"`
 }
 
-// minSaving is the smallest monthly saving that is reported, in US dollars.
+// minSaving is the smallest monthly saving of a setting that is no lever that is reported, in US dollars.
 const minSaving = 1
 
-// Savings returns the settings that would save most, the greatest saving first. Each is estimated without the others.
+// Savings returns the levers that an environment does not use, and the other settings that would save, the greatest saving first. Each is
+// estimated without the others.
 func Savings(env *environment.Environment, a Assumptions) []Saving {
 	current := EstimateEnvironment(env, a).USD
-	savings := []Saving{}
+	savings := leverSavings(env, a, false)
 	for _, c := range candidates(env) {
 		changed := env.Clone()
 		c.change(changed)

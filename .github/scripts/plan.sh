@@ -21,4 +21,5 @@ if [ "$(jq -r .branch <<<"$environment")" != "$branch" ]; then
 fi
 jq -r '
   "stack=\(.stack)", "name=\(.name)", "branch=\(.branch)", "region=\(.region)", "repository=\(.repository)", "url=\(.url)",
-  "approval=\(.approval)", "registry=\(.repository | split("/")[0])", "tests=\(.tests | tojson)"' <<<"$environment"
+  "approval=\(.approval)", "registry=\(.repository | split("/")[0])", "tests=\(.tests | tojson)",
+  "platform=\(.platform)"' <<<"$environment"

@@ -24,8 +24,8 @@ func costVerb() verb {
 		name: "cost", usage: "estimate the monthly cost of an environment from its file",
 		long: `Estimates the bill from the environment's file and a table of list prices, without calling AWS: the resources that the program
 declares, 730 hours a month, with the fewest tasks. Quantities that no file contains are derived from --requests-million and
---data-gb and are marked with ~. Reports what the estimate omits, whether the budget is sufficient, and which settings would
-save most. --against shows the difference to another environment, or to the file of one, such as an earlier version. --actual
+--data-gb and are marked with ~. Reports what the estimate omits, whether the budget is sufficient, what the settings in use
+save, and which others would save. --against shows the difference to another environment, or to the file of one, such as an earlier version. --actual
 adds this month's cost so far from AWS Budgets. --env takes several environments, a,b or all, and shared.
 Exit code: 0 estimated, 3 could not run.`,
 		examples: []string{
@@ -110,7 +110,8 @@ func (o costOptions) estimate(name string) (ui.Cost, error) {
 	}
 	result := ui.Cost{
 		Environment: env.Name, Stack: env.Stack, Region: env.Region, File: environment.FileName(env.Stack), BudgetUSD: env.Budget.MonthlyUSD,
-		Estimate: pricing.EstimateEnvironment(env, o.assumed), Assumptions: o.assumed, Savings: pricing.Savings(env, o.assumed),
+		Estimate: pricing.EstimateEnvironment(env, o.assumed), Assumptions: o.assumed,
+		InUse: pricing.InUse(env, o.assumed), Savings: pricing.Savings(env, o.assumed),
 	}
 	if o.against == "" {
 		return result, nil
@@ -135,7 +136,7 @@ func (o costOptions) estimateShared() (ui.Cost, error) {
 	return ui.Cost{
 		Environment: environment.SharedStack, Stack: environment.SharedStack, Region: shared.Region,
 		File: environment.FileName(environment.SharedStack), Estimate: pricing.EstimateShared(shared), Assumptions: o.assumed,
-		Savings: []pricing.Saving{},
+		InUse: []pricing.Saving{}, Savings: []pricing.Saving{},
 	}, nil
 }
 

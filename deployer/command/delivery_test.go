@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -41,6 +42,7 @@ type pipelineJob struct {
 	Concurrency map[string]any     `yaml:"concurrency"`
 	Permissions *map[string]string `yaml:"permissions"`
 	Timeout     int                `yaml:"timeout-minutes"`
+	RunsOn      string             `yaml:"runs-on"`
 	Steps       []useStep          `yaml:"steps"`
 }
 
@@ -195,6 +197,11 @@ func TestWorkflowsMatchTheEnvironments(t *testing.T) {
 	require.True(t, slices.ContainsFunc(steps[:built], func(s useStep) bool {
 		return s.If == steps[built].If && s.Run == `echo "SOURCE_DATE_EPOCH=$(git -C application show -s --format=%ct)" >> "$GITHUB_ENV"`
 	}))
+	// The runner has the platform of the image, for which it builds the entrypoint too.
+	require.Equal(t, "${{ needs.plan.outputs.platform }}", steps[built].With["platforms"])
+	require.Equal(t, "${{ inputs.image-tag == '' && needs.plan.outputs.platform == '"+(&environment.Environment{Image: environment.Image{
+		Architecture: environment.ARM64}}).Platform()+"' && 'ubuntu-24.04-arm' || 'ubuntu-24.04' }}",
+		all[".github/workflows/deploy-code.yml"].Jobs["deploy"].RunsOn)
 	const repository = "${{ needs.plan.outputs.repository }}:"
 	require.Equal(t, repository+"${{ needs.plan.outputs.commit }}\n"+
 		repository+"${{ needs.plan.outputs.stack }}-latest\n"+
@@ -684,7 +691,16 @@ func TestEnvironmentOfARun(t *testing.T) {
 		t.Skip("jq is missing, which GitHub's machines have and the script uses")
 	}
 	root := projectRoot(t)
-	list := exec.Command("deployer", "env", "list", "--format", "json", "--dir", root)
+	files := t.TempDir()
+	for _, name := range []string{"Pulumi.yaml", "Pulumi.shared.yaml", "Pulumi.dev.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml"} {
+		content, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		if name == "Pulumi.staging.yaml" {
+			content = bytes.Replace(content, []byte("architecture: x86_64"), []byte("architecture: arm64"), 1)
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(files, name), content, 0o644))
+	}
+	list := exec.Command("deployer", "env", "list", "--format", "json", "--dir", files)
 	environments, err := list.Output()
 	require.NoError(t, err)
 	dir := deployerAs(t, `[ "$*" = "env list --format json" ] && cat bin/environments`)
@@ -697,6 +713,8 @@ func TestEnvironmentOfARun(t *testing.T) {
 		"a push to develop":            {"", "refs/heads/develop", 0, "stack=dev\nname=development\n"},
 		"a push to staging":            {"", "refs/heads/staging", 0, "stack=staging\nname=staging\n"},
 		"staging manually":             {"staging", "refs/heads/staging", 0, "stack=staging\n"},
+		"the platform of x86_64":       {"", "refs/heads/develop", 0, "platform=linux/amd64\n"},
+		"the platform of arm64":        {"", "refs/heads/staging", 0, "platform=linux/arm64\n"},
 		"staging from elsewhere":       {"staging", "refs/heads/feature", 3, "::error::staging is deployed from staging, not from feature"},
 		"a stack's name":               {"dev", "refs/heads/develop", 0, "name=development\n"},
 		"development from main":        {"development", "refs/heads/main", 3, "::error::development is deployed from develop, not from main"},

@@ -2,7 +2,7 @@ package mcp
 
 import (
 	"reflect"
-	"regexp"
+
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +14,7 @@ import (
 const maxNext = 3
 
 // printedCommand matches a command of the deployer in a text: in backticks, or the whole text.
-var printedCommand = regexp.MustCompile("`deployer ([a-z][^`\n]*)`|^deployer ([a-z][^\n]*)$")
+var printedCommand = lazyregexp.New("`deployer ([a-z][^`\n]*)`|^deployer ([a-z][^\n]*)$")
 
 // argumentOf maps flags of the commands to arguments of the tools.
 var argumentOf = map[string]string{
@@ -23,7 +23,7 @@ var argumentOf = map[string]string{
 }
 
 // deploymentID matches the ID of a record.
-var deploymentID = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[0-9a-f]+$`)
+var deploymentID = lazyregexp.New(`^[0-9]{8}-[0-9]{6}-[0-9a-f]+$`)
 
 // callsIn returns the calls that do what the commands in a text do. Commands that change something are no tools.
 func callsIn(text string) []Call {

@@ -3,7 +3,7 @@ package mcp
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
+
 	"slices"
 	"strings"
 )
@@ -125,7 +125,7 @@ func onOneLine(value any) (text string, ok bool) {
 }
 
 // word matches a text that is nothing but text also within brackets.
-var word = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_./-]*$`)
+var word = lazyregexp.New(`^[A-Za-z][A-Za-z0-9_./-]*$`)
 
 // reserved are the words that YAML 1.1 or 1.2 reads as another type.
 // Source: https://yaml.org/type/bool.html, https://yaml.org/spec/1.2.2/#103-core-schema
@@ -137,10 +137,10 @@ func isWord(s string) bool {
 
 // plainText matches a text that needs no quotes where a line holds nothing behind it; a colon or a number sign may not be beside
 // a space.
-var plainText = regexp.MustCompile("^([A-Za-z/]|[0-9]+ [A-Za-z])[A-Za-z0-9 _./:;,()%+=@$*!?'\"`~#&|<>\\[\\]{}…→✓-]*$")
+var plainText = lazyregexp.New("^([A-Za-z/]|[0-9]+ [A-Za-z])[A-Za-z0-9 _./:;,()%+=@$*!?'\"`~#&|<>\\[\\]{}…→✓-]*$")
 
 // hasMark matches the end of a key and the beginning of a comment, and white space that would be lost.
-var hasMark = regexp.MustCompile(`:( |$)| #| $`)
+var hasMark = lazyregexp.New(`:( |$)| #| $`)
 
 // scalar returns a value that is neither a list nor an object.
 func scalar(value any) string {

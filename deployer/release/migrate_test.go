@@ -68,6 +68,8 @@ func TestMigrationThatEndsBeforeTheFirstPoll(t *testing.T) {
 	require.Equal(t, "definition/image@new", *e.ran[0].TaskDefinition, "the revision that the stack registered")
 	require.Equal(t, "deployer/20261123-160000-1f3a", *e.ran[0].StartedBy)
 	require.Nil(t, e.ran[0].Overrides)
+	require.Equal(t, types.LaunchTypeFargate, e.ran[0].LaunchType, "on demand, whatever the services run on")
+	require.Empty(t, e.ran[0].CapacityProviderStrategy)
 }
 
 func TestMigrationFails(t *testing.T) {

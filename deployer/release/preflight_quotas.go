@@ -179,7 +179,13 @@ func (p *preflight) countDatabases(ctx context.Context) ([]quota.Use, error) {
 	return []quota.Use{{Quota: quota.DatabaseInstances(), Place: p.env.Region, Used: float64(len(all)), Added: 1}}, nil
 }
 
-// countTasks returns the use of the quota of vCPUs. Tasks in all clusters count; the pods of EKS on Fargate count too, and cannot be seen
+// The capacity providers of tasks. Each has a quota of its own.
+const (
+	onDemand = "FARGATE"
+	onSpot   = "FARGATE_SPOT"
+)
+
+// countTasks returns the use of the quotas of vCPUs. Tasks in all clusters count; the pods of EKS on Fargate count too, and cannot be seen
 // here.
 func (p *preflight) countTasks(ctx context.Context) ([]quota.Use, error) {
 	client := ecs.NewFromConfig(p.aws)
@@ -187,67 +193,85 @@ func (p *preflight) countTasks(ctx context.Context) ([]quota.Use, error) {
 	if err != nil {
 		return nil, err
 	}
-	var added, peak float64
-	if p.rollsOut {
-		added, peak = addedVCPUs(p.env, services)
-	}
-	if p.migrates {
-		// The migration runs beside the services, before or after their rollout.
-		migration := vCPUs(p.env.Deployment.Migrations.CPU)
-		added, peak = max(added, migration), max(peak, migration)
-	}
 	used, err := usedVCPUs(ctx, client)
 	if err != nil {
 		return nil, fmt.Errorf("count the vCPUs of Fargate tasks: %w", err)
 	}
-	return []quota.Use{{Quota: quota.FargateVCPUs(), Place: p.env.Region, Used: used, Added: added, Peak: peak}}, nil
+	var uses []quota.Use
+	for provider, of := range map[string]quota.Quota{onDemand: quota.FargateVCPUs(), onSpot: quota.FargateSpotVCPUs()} {
+		use := quota.Use{Quota: of, Place: p.env.Region, Used: used[provider]}
+		if p.rollsOut {
+			use.Added, use.Peak = addedVCPUs(p.env, services, provider)
+		}
+		if p.migrates && provider == onDemand {
+			// The migration runs beside the services, before or after their rollout.
+			migration := vCPUs(p.env.Deployment.Migrations.CPU)
+			use.Added, use.Peak = max(use.Added, migration), max(use.Peak, migration)
+		}
+		if use.Peak > 0 {
+			uses = append(uses, use)
+		}
+	}
+	slices.SortFunc(uses, func(a, b quota.Use) int { return strings.Compare(a.What, b.What) })
+	return uses, nil
 }
 
-// usedVCPUs returns the vCPUs of the tasks that run on Fargate on demand.
-func usedVCPUs(ctx context.Context, client *ecs.Client) (float64, error) {
+// usedVCPUs returns the vCPUs of the tasks that run on Fargate, by capacity provider.
+func usedVCPUs(ctx context.Context, client *ecs.Client) (map[string]float64, error) {
 	clusters, err := awsx.Pages(ctx, ecs.NewListClustersPaginator(client, &ecs.ListClustersInput{}),
 		func(page *ecs.ListClustersOutput) []string { return page.ClusterArns })
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	units := 0
+	used := map[string]float64{}
 	for _, cluster := range clusters {
 		tasks, err := ecstasks.Find(ctx, client, &ecs.ListTasksInput{Cluster: &cluster})
 		if err != nil && !ecstasks.IsNoCluster(err) {
-			return 0, err
+			return nil, err
 		}
 		for _, task := range tasks {
-			// Tasks on Fargate Spot have a quota of their own.
 			provider := aws.ToString(task.CapacityProviderName)
-			if provider != "FARGATE" && (provider != "" || task.LaunchType != ecstypes.LaunchTypeFargate) {
+			if provider == "" && task.LaunchType == ecstypes.LaunchTypeFargate {
+				provider = onDemand
+			}
+			if provider != onDemand && provider != onSpot {
 				continue
 			}
 			cpu, err := strconv.Atoi(aws.ToString(task.Cpu))
 			if err != nil {
-				return 0, fmt.Errorf("the size of the task %s: %w", aws.ToString(task.TaskArn), err)
+				return nil, fmt.Errorf("the size of the task %s: %w", aws.ToString(task.TaskArn), err)
 			}
-			units += cpu
+			used[provider] += vCPUs(cpu)
 		}
 	}
-	return vCPUs(units), nil
+	return used, nil
 }
 
-// addedVCPUs returns what a rollout adds to the tasks that run: what it cannot do without, and the most that it uses. A new service
-// needs all of its tasks. An existing one is replaced task by task where there is no room for all at once; a scheduler's task stops
-// before the next one starts.
-func addedVCPUs(env *environment.Environment, services []ecstypes.Service) (added, peak float64) {
-	desired := map[string]int{}
+// addedVCPUs returns what a rollout adds to the tasks that run on a capacity provider: what it cannot do without, and the most that it uses.
+// A new service needs all of its tasks, and so does one that moves to the provider. An existing one is replaced task by task where there is
+// no room for all at once; a scheduler's task stops before the next one starts.
+func addedVCPUs(env *environment.Environment, services []ecstypes.Service, provider string) (added, peak float64) {
+	desired, moves := map[string]int{}, map[string]bool{}
 	for _, s := range services {
-		if aws.ToString(s.Status) == "ACTIVE" {
-			desired[aws.ToString(s.ServiceName)] = max(int(s.DesiredCount), int(s.RunningCount))
+		if name := aws.ToString(s.ServiceName); aws.ToString(s.Status) == "ACTIVE" {
+			desired[name] = max(int(s.DesiredCount), int(s.RunningCount))
+			moves[name] = slices.ContainsFunc(s.CapacityProviderStrategy, func(item ecstypes.CapacityProviderStrategyItem) bool {
+				return aws.ToString(item.CapacityProvider) != provider
+			})
 		}
 	}
 	var created, replaced, one int
 	for _, s := range env.Services.List() {
-		running, exists := desired[env.ServiceName(s.Role)]
+		if s.Spot != (provider == onSpot) {
+			continue
+		}
+		name := env.ServiceName(s.Role)
+		running, exists := desired[name]
 		switch {
 		case !exists:
 			created += s.CPU * s.Tasks.Min
+		case moves[name]:
+			created += s.CPU * running
 		case s.Role != environment.Scheduler:
 			replaced += s.CPU * running
 			one = max(one, s.CPU*min(running, 1))

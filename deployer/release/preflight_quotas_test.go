@@ -46,9 +46,32 @@ func TestAddedVCPUs(t *testing.T) {
 			if test.others {
 				all.Services.Worker, all.Services.Scheduler = &worker, &scheduler
 			}
-			added, peak := addedVCPUs(all, test.services)
+			added, peak := addedVCPUs(all, test.services, onDemand)
 			require.Equal(t, []float64{test.added, test.peak}, []float64{added, peak})
+			added, peak = addedVCPUs(all, test.services, onSpot)
+			require.Equal(t, []float64{0, 0}, []float64{added, peak})
 		})
+	}
+	on := func(provider string) []types.Service {
+		s := service(environment.API, 2, 2)
+		s.CapacityProviderStrategy = []types.CapacityProviderStrategyItem{{CapacityProvider: &provider}}
+		return []types.Service{s}
+	}
+	for _, spot := range []bool{false, true} {
+		env.Services.API.Spot = spot
+		for _, running := range []string{onDemand, onSpot} {
+			want := map[string][]float64{onDemand: {0, 0}, onSpot: {0, 0}}
+			switch wanted := map[bool]string{false: onDemand, true: onSpot}[spot]; running {
+			case wanted:
+				want[wanted] = []float64{1, 2}
+			default:
+				want[wanted] = []float64{2, 2} // all of its tasks move
+			}
+			for provider := range want {
+				added, peak := addedVCPUs(env, on(running), provider)
+				require.Equal(t, want[provider], []float64{added, peak}, "from %s, Spot %t: %s", running, spot, provider)
+			}
+		}
 	}
 }
 
@@ -73,7 +96,7 @@ func TestUsedVCPUs(t *testing.T) {
 	})
 	used, err := usedVCPUs(t.Context(), ecs.NewFromConfig(cfg))
 	require.NoError(t, err)
-	require.Equal(t, 2.5, used)
+	require.Equal(t, map[string]float64{onDemand: 2.5, onSpot: 1}, used)
 
 	p := &preflight{env: staging(t), aws: fakeAWS(func(any) (any, error) { return nil, errors.New("AccessDenied") }), changesNetwork: true, databasePhase: Provision}
 	problems := p.quotas(t.Context())

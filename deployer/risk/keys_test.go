@@ -55,6 +55,7 @@ var keyEffects = map[string]struct {
 	}},
 
 	"image.repository":       {none: "every image of the file's repository may run"},
+	"image.architecture":     {none: "preflight compares it with the image, and neither direction is safer"},
 	"image.criticalFindings": {none: deployerOnly},
 
 	"services.api.cpu":       {effects: []effect{{taskDefinition, `{"cpu":"512"}`, `{"cpu":"256"}`, Weakened, "has 256 CPU units instead of 512", ""}}},
@@ -72,6 +73,10 @@ var keyEffects = map[string]struct {
 		checked(`["CMD-SHELL","test -e /up"]`, `[]`, "has no health check any more"),
 		checked(`["CMD-SHELL","a"]`, `["CMD-SHELL","b"]`, ""),
 		container(`{"healthCheck":{"command":["CMD","a"]}}`, `{}`, Weakened, "has no health check any more", ""),
+	}},
+	"services.api.spot": {effects: []effect{
+		{ecsService, `{"capacityProviderStrategies":[{"capacityProvider":"FARGATE"}]}`, `{"capacityProviderStrategies":[{"capacityProvider":"FARGATE_SPOT"}]}`,
+			Weakened, "runs on Fargate Spot, whose tasks AWS may stop at any time", ""},
 	}},
 	"services.api.autoscaling.cpuPercent":        {effects: []effect{target(70, 90)}},
 	"services.api.autoscaling.memoryPercent":     {effects: []effect{target(50, 55)}},
@@ -152,6 +157,7 @@ var keyEffects = map[string]struct {
 			Routine, "", ""},
 	}},
 	"monitoring.webhooks": {none: "subscriptions are deleted: TestOfDeletesAndReplacements"},
+	"firewall.enabled":    {none: "the web ACL is deleted: TestOfDeletesAndReplacements"},
 	"firewall.rateLimit": {effects: []effect{
 		{webACL, rateLimit(2000), rateLimit(2000000), Weakened, "lets an address send 2000000 requests instead of 2000", ""},
 	}},

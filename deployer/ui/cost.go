@@ -22,9 +22,11 @@ type Cost struct {
 	// BudgetUSD is the monthly budget of the file; 0 where it has none.
 	BudgetUSD   int                 `json:"budgetUSD"`
 	Assumptions pricing.Assumptions `json:"assumptions"`
-	Savings     []pricing.Saving    `json:"savings"`
-	Against     *CostAgainst        `json:"against,omitempty"`
-	Actual      *CostActual         `json:"actual,omitempty"`
+	// InUse are the levers that the file uses, with what they save; Savings are those that it does not use, and other settings.
+	InUse   []pricing.Saving `json:"inUse"`
+	Savings []pricing.Saving `json:"savings"`
+	Against *CostAgainst     `json:"against,omitempty"`
+	Actual  *CostActual      `json:"actual,omitempty"`
 }
 
 // CostAgainst is what an environment's cost is compared with.
@@ -49,12 +51,8 @@ type costJSON struct {
 	LeftOut       []string `json:"leftOut"`
 }
 
-const (
-	// costWidth is how wide notes may be, in columns.
-	costWidth = 80
-	// maxSavings is how many settings that would save are listed.
-	maxSavings = 5
-)
+// costWidth is how wide notes may be, in columns.
+const costWidth = 80
 
 // Costs shows one estimate by its lines, several side by side, and comparisons one after the other. As JSON they are an
 // array where several environments were selected.
@@ -150,10 +148,14 @@ func (d *document) cost(c Cost) {
 	d.table(t)
 	d.notes(append(costBasis(c), budgetNotes(c)...)...)
 	if c.BudgetUSD > 0 {
-		d.notes(fmt.Sprintf("%s of it is for NAT, load balancer, addresses and web ACL, independent of the size of tasks and database.",
-			formatUSD(c.NetworkTotal())))
+		parts := "NAT, load balancer, addresses and web ACL"
+		if !slices.ContainsFunc(c.Lines, func(l pricing.Line) bool { return l.Resource == "web ACL" }) {
+			parts = "NAT, load balancer and addresses"
+		}
+		d.notes(fmt.Sprintf("%s of it is for %s, independent of the size of tasks and database.", formatUSD(c.NetworkTotal()), parts))
 	}
-	d.notes(savingNotes(c.Savings)...)
+	d.notes(savingNotes("Settings in use that save, each alone:", c.InUse)...)
+	d.notes(savingNotes("Settings that would save most, each alone:", c.Savings)...)
 	d.list("Assumed (~):", c.Assumed)
 	d.list("Not in the estimate:", pricing.LeftOut())
 }
@@ -212,13 +214,13 @@ func actualNotes(c Cost) []string {
 	return notes
 }
 
-// savingNotes lists the settings that would save most.
-func savingNotes(savings []pricing.Saving) []string {
+// savingNotes lists settings with what they save and their disadvantage.
+func savingNotes(heading string, savings []pricing.Saving) []string {
 	if len(savings) == 0 {
 		return nil
 	}
-	notes := []string{"Settings that would save most, each alone:"}
-	for _, s := range savings[:min(len(savings), maxSavings)] {
+	notes := []string{heading}
+	for _, s := range savings {
 		notes = append(notes, fmt.Sprintf("  %8s %s: %s → %s (%s)", formatUSD(s.USD), s.Setting, s.From, s.To, s.Price))
 	}
 	return notes

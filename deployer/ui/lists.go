@@ -63,6 +63,8 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, s
 		Trigger    environment.Trigger `json:"trigger"`
 		Approval   bool                `json:"approval"`
 		Tests      []string            `json:"tests"`
+		// Platform is that of the images: linux/amd64 or linux/arm64.
+		Platform string `json:"platform"`
 	}
 	rows := []row{}
 	for _, e := range envs {
@@ -70,7 +72,7 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, s
 		rows = append(rows, row{
 			e.Stack, e.Name, e.URL(), e.Account, e.Region, e.Protected, e.Database.InstanceClass,
 			fmt.Sprintf("%d-%d × %d/%d", api.Tasks.Min, api.Tasks.Max, api.CPU, api.Memory), e.Budget.MonthlyUSD,
-			e.RepositoryURL(), e.Delivery.Branch, e.Delivery.Trigger, e.Delivery.Approval, e.Delivery.Tests,
+			e.RepositoryURL(), e.Delivery.Branch, e.Delivery.Trigger, e.Delivery.Approval, e.Delivery.Tests, e.Platform(),
 		})
 	}
 	return show(w, rows, format, style, func(d *document) {

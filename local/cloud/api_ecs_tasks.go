@@ -89,11 +89,7 @@ func (m model) describeTask(t *task) types.Task {
 		Attachments: m.attachments(t), Overrides: overridesOf(t, d), Version: 1,
 		EnableExecuteCommand: t.Exec,
 	}
-	if r := m.serviceResource(t.Service); r != nil {
-		if strategy := strategyOf(r); len(strategy) > 0 {
-			out.CapacityProviderName = strategy[0].CapacityProvider
-		}
-	}
+	out.CapacityProviderName = orNil(t.Provider)
 	if subnet := m.Get(typeSubnet, t.Subnet); subnet != nil {
 		out.AvailabilityZone = aws.String(subnet.Text("availabilityZone"))
 	}

@@ -34,6 +34,7 @@ var serviceQuotas = []serviceQuota{
 		errorTemplate{"InstanceQuotaExceeded", "DB Instance quota exceeded"}},
 	{quota.InstanceVCPUs(), "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", "", errorTemplate{}},
 	{quota.FargateVCPUs(), "Fargate On-Demand vCPU resource count", "", errorTemplate{}},
+	{quota.FargateSpotVCPUs(), "Fargate Spot vCPU resource count", "", errorTemplate{}},
 }
 
 func getServiceQuota(_ model, in *servicequotas.GetServiceQuotaInput) (*servicequotas.GetServiceQuotaOutput, error) {

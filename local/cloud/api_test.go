@@ -194,6 +194,8 @@ func TestPushedImageForArm64(t *testing.T) {
 	image, err := ecrimage.Find(t.Context(), client, imageRepository, "linux/arm64", "1.43.0-arm64")
 	require.NoError(t, err)
 	require.Equal(t, pushed.Digest, *image.ImageDigest)
+	require.True(t, pushed.runsOn("arm64"))
+	require.False(t, pushed.runsOn("amd64"))
 	require.Equal(t, []string{"linux/arm64"}, image.Names)
 	require.Len(t, image.Attestations, 1)
 	require.True(t, image.Scanned, "by its image")

@@ -302,6 +302,14 @@ func TestTasksThatCannotStart(t *testing.T) {
 			func(sim *simulation) string { return sim.defineDigest(1, "sha256:"+strings.Repeat("0", 64)) },
 			"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/balancer-api@sha256:0000",
 		},
+		"built for another architecture": {
+			func(sim *simulation) string {
+				definition := sim.define(1, imageOne)
+				sim.m.Get(typeTaskDefinition, definition).Outputs["runtimePlatform"] = values{"cpuArchitecture": "ARM64"}
+				return definition
+			},
+			"CannotPullContainerError: pull image manifest has been retried 7 time(s): image Manifest does not contain descriptor matching platform 'linux/arm64'",
+		},
 		"a key less": {
 			func(sim *simulation) string {
 				sim.m.faults = faultSet{faultSecretKeyMissing: true}
@@ -464,4 +472,19 @@ func TestForcedDeployment(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, test.want, sim.m.ECS.Services["arn"].Fingerprint == "", name)
 	}
+}
+
+// A task stays on the capacity provider on which it started, while its service moves to another.
+func TestTasksKeepTheirCapacityProvider(t *testing.T) {
+	sim := newSimulation(t)
+	definition := sim.define(1, imageOne)
+	var providers []string
+	for _, provider := range []string{"FARGATE", "FARGATE_SPOT"} {
+		sim.startService(definition, 1, values{capacityStrategies: array(values{"capacityProvider": provider, "weight": 1.0})})
+		sim.after(8 * time.Second)
+	}
+	for _, task := range sim.m.ECS.tasksOf(sim.service()) {
+		providers = append(providers, deref(sim.m.describeTask(task).CapacityProviderName))
+	}
+	require.ElementsMatch(t, []string{"FARGATE", "FARGATE_SPOT"}, providers)
 }

@@ -302,6 +302,9 @@ func (m model) launch(s *service, r *Resource, target *revision, count int) {
 			Definition: d.ARN(), Digest: digest, Group: "service:" + s.Name, StartedBy: target.DeploymentID,
 			Service: s.ARN, Revision: target.ARN, Created: m.now, Exec: r.Bool("enableExecuteCommand"),
 		}
+		if strategy := strategyOf(r); len(strategy) > 0 {
+			t.Provider = deref(strategy[0].CapacityProvider)
+		}
 		t.Subnet, t.Address = m.assignAddress(t.ARN, blockStrings(r.Blocks("networkConfiguration"), "subnets"))
 		m.start(t, d, startConditions{
 			faults: target.Faults, knownGood: knownGood, behindLB: m.targetGroup(r) != nil,

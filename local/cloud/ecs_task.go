@@ -35,6 +35,8 @@ type task struct {
 	Subnet   string   `json:"subnet"`
 	Address  string   `json:"address"`
 	Command  []string `json:"command,omitempty"`
+	// Provider is the capacity provider of the service when it started; a task of RunTask has none.
+	Provider string `json:"provider,omitempty"`
 	// Exec is whether ECS Exec is enabled, which is decided at the start.
 	Exec bool `json:"exec,omitempty"`
 

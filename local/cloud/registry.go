@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -117,6 +118,15 @@ const untilPushed = 20 * time.Minute
 func configOf(content, architecture string, pushed time.Time) string {
 	return fmt.Sprintf(`{"architecture":%q,"os":"linux","created":%q,"rootfs":{"type":"layers","diff_ids":[%q]}}`,
 		architecture, pushed.Add(-untilPushed).UTC().Format(time.RFC3339), digestOf("layer "+content))
+}
+
+// architectureMatch finds the architecture in an image's configuration, and those of the images in an index.
+var architectureMatch = lazyregexp.New(`"architecture":"([a-z0-9]+)"`)
+
+// runsOn reports whether an image is built for an architecture, by its configuration or, of an index, by its manifest.
+func (i *Image) runsOn(architecture string) bool {
+	return slices.ContainsFunc(architectureMatch.FindAllStringSubmatch(cmp.Or(i.Config, i.Manifest), -1),
+		func(found []string) bool { return found[1] == architecture })
 }
 
 // armSuffix ends the tag of an image that is built for arm64.

@@ -32,14 +32,10 @@ var containerTypes = map[string]resourceType{
 		refs:          []ref{refTo("clusterName", typeCluster, "ClusterNotFoundException", "Cluster not found: %s", "name")},
 		inUse:         errorTemplate{"ResourceInUseException", "The specified capacity provider is in use and cannot be removed."},
 		deleteTimeout: 10 * time.Minute,
-		onDelete: func(s *State, r *Resource) error {
-			for _, service := range s.ByType(typeService) {
-				if awsx.NameFromARN(service.Text("cluster")) == r.Text("clusterName") && len(service.Blocks(capacityStrategies)) > 0 {
-					return errorf("ResourceInUseException", "The specified capacity provider is in use and cannot be removed.")
-				}
-			}
-			return nil
+		onUpdate: func(m model, _, r *Resource) (time.Duration, error) {
+			return 0, keepUsedProviders(m.State, r, r.Strings("capacityProviders"))
 		},
+		onDelete: func(s *State, r *Resource) error { return keepUsedProviders(s, r, nil) },
 	},
 	typeTaskDefinition: {
 		name:     "arn",
@@ -232,6 +228,19 @@ func validateTaskDefinition(_ *State, r *Resource) error {
 
 // capacityStrategies is the input of a service that names its capacity providers.
 const capacityStrategies = "capacityProviderStrategies"
+
+// keepUsedProviders rejects a change that leaves a cluster only some capacity providers, while a service uses another.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutClusterCapacityProviders.html
+func keepUsedProviders(s *State, r *Resource, kept []string) error {
+	for _, service := range s.ByType(typeService) {
+		for _, strategy := range service.Blocks(capacityStrategies) {
+			if awsx.NameFromARN(service.Text("cluster")) == r.Text("clusterName") && !slices.Contains(kept, text(strategy["capacityProvider"])) {
+				return errorf("ResourceInUseException", "The specified capacity provider is in use and cannot be removed.")
+			}
+		}
+	}
+	return nil
+}
 
 // replacesStrategy reports whether a change of the capacity provider strategy replaces a service: it does between a launch
 // type and a strategy, and wherever the provider may not force a deployment.

@@ -136,6 +136,13 @@ func TestCapacityProviders(t *testing.T) {
 		"Remove one and try again.", typeService, service(values{"launchType": "FARGATE"}))
 	made := e.create(typeService, service(nil))
 	require.Empty(t, made.Text("launchType"))
+	offer := func(names ...any) error {
+		_, err := e.UpdateResource(t.Context(), typeClusterCapacityProviders, providers.ID, values{"clusterName": "c", "capacityProviders": array(names...)})
+		return err
+	}
+	require.NoError(t, offer("FARGATE", "FARGATE_SPOT"))
+	require.EqualError(t, offer("FARGATE_SPOT"), "ResourceInUseException: The specified capacity provider is in use and cannot be removed.")
+	require.NoError(t, offer("FARGATE"), "no service uses the other one")
 	require.EqualError(t, e.DeleteResource(t.Context(), typeClusterCapacityProviders, providers.ID, nil),
 		"ResourceInUseException: The specified capacity provider is in use and cannot be removed.")
 	require.NoError(t, e.DeleteResource(t.Context(), typeService, made.ID, nil))

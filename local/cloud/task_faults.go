@@ -121,6 +121,9 @@ func (m model) startFailure(d definition, c startConditions) string {
 			return fmt.Sprintf("CannotPullContainerError: pull image manifest has been retried 1 time(s): "+
 				"failed to resolve ref %s: %[1]s: not found", image)
 		}
+		if reason := m.platformFailure(d, image); reason != "" {
+			return reason
+		}
 		if c.faults[faultImagePullError] && !c.knownGood {
 			host, rest, _ := strings.Cut(image, "/")
 			return fmt.Sprintf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: "+
@@ -128,6 +131,24 @@ func (m model) startFailure(d definition, c startConditions) string {
 		}
 	}
 	return ""
+}
+
+// platformFailure returns ECS's reason why the tasks of a definition cannot run an image of the account's own registry, or "".
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
+func (m model) platformFailure(d definition, image string) string {
+	digest, _ := m.resolveImage(image)
+	found := m.Registry.byDigest(imageRepository, digest)
+	architecture := "amd64"
+	for _, platform := range d.Blocks("runtimePlatform") {
+		if blockText(platform, "cpuArchitecture") == string(ecs.CPUArchitectureArm64) {
+			architecture = "arm64"
+		}
+	}
+	if found == nil || found.runsOn(architecture) {
+		return ""
+	}
+	return "CannotPullContainerError: pull image manifest has been retried 7 time(s): image Manifest does not contain descriptor matching platform 'linux/" +
+		architecture + "'"
 }
 
 // secretFailure returns ECS's reason why a valueFrom of the form ARN:KEY:STAGE:VERSION cannot be resolved, or "".

@@ -43,6 +43,12 @@ func FargateVCPUs() Quota {
 	return Quota{"fargate", "L-3032A538", "vCPUs of Fargate tasks on demand", 6}
 }
 
+// FargateSpotVCPUs returns the quota of vCPUs of tasks on Fargate Spot.
+// Source: https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
+func FargateSpotVCPUs() Quota {
+	return Quota{"fargate", "L-36FBB829", "vCPUs of Fargate tasks on Spot", 6}
+}
+
 // DatabaseInstances returns the quota of RDS instances.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html
 func DatabaseInstances() Quota { return Quota{"rds", "L-7B6409FD", "database instances", 40} }

@@ -1,0 +1,122 @@
+package pricing
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/balancer/v3-backend-infra/environment"
+)
+
+// A lever is a setting that an environment can do without: it costs less with it, at a disadvantage. Unlike the other settings that save,
+// it is reported whatever it saves, and where it is in use.
+type lever struct {
+	// Saving has the values without and with the lever.
+	Saving
+	inUse bool
+	// with and without return the scenario's environment and hours with and without the lever.
+	with, without func(scenario) scenario
+}
+
+// scenario is what is estimated: an environment that is awake for some hours a month.
+type scenario struct {
+	env   *environment.Environment
+	hours float64
+}
+
+func scenarioOf(env *environment.Environment) scenario { return scenario{env, env.HoursAwake()} }
+
+func (s scenario) usd(a Assumptions) float64 { return estimate(s.env, a, s.hours).USD }
+
+// setting returns a function that changes a copy of the scenario's environment.
+func setting(change func(*environment.Environment)) func(scenario) scenario {
+	return func(s scenario) scenario {
+		s.env = s.env.Clone()
+		change(s.env)
+		return s
+	}
+}
+
+// officeHours is the number of hours a month of officeDays, thirteen on each of five days a week.
+const (
+	officeDays  = "Mon-Fri 07:00-20:00"
+	officeHours = 13 * 5 * HoursPerMonth / (7 * 24.0)
+)
+
+// levers returns the levers that an environment may use. A protected one may not use all of them.
+func levers(env *environment.Environment) []lever {
+	var all []lever
+	add := func(key string, inUse bool, without, with any, price string, unset, set func(*environment.Environment)) {
+		all = append(all, lever{
+			Saving: Saving{Setting: key, From: fmt.Sprint(without), To: fmt.Sprint(with), Price: price}, inUse: inUse,
+			without: setting(unset), with: setting(set),
+		})
+	}
+	if !env.Protected {
+		gateway := env.Network.NAT
+		if gateway == environment.NATInstance {
+			gateway = environment.NATSingle
+		}
+		add("network.nat", env.Network.NAT == environment.NATInstance, gateway, environment.NATInstance,
+			"tasks do not reach the internet while the instance is replaced",
+			func(e *environment.Environment) { e.Network.NAT = gateway },
+			func(e *environment.Environment) { e.Network.NAT = environment.NATInstance })
+	}
+	add("image.architecture", env.Image.Architecture == environment.ARM64, environment.X86, environment.ARM64,
+		"runs only images that are built for arm64",
+		func(e *environment.Environment) { e.Image.Architecture = environment.X86 },
+		func(e *environment.Environment) { e.Image.Architecture = environment.ARM64 })
+	for _, s := range env.Services.List() {
+		if !env.MayUseSpot(s.Role) {
+			continue
+		}
+		add("services."+string(s.Role)+".spot", s.Spot, false, true, "AWS may stop its tasks, with two minutes' notice",
+			func(e *environment.Environment) { e.Services.Get(s.Role).Spot = false },
+			func(e *environment.Environment) { e.Services.Get(s.Role).Spot = true })
+	}
+	if !env.Protected {
+		add("firewall.enabled", !env.Firewall.Enabled, true, false, "nothing filters or limits requests",
+			func(e *environment.Environment) { e.Firewall.Enabled = true },
+			func(e *environment.Environment) { e.Firewall.Enabled = false })
+		all = append(all, scheduleLever(env))
+	}
+	return all
+}
+
+// scheduleLever returns the lever schedule.awake: the environment's own hours, or those of an office.
+func scheduleLever(env *environment.Environment) lever {
+	hours, scheduled := env.HoursAwake(), env.HoursAwake() < HoursPerMonth
+	to := fmt.Sprintf("%.0f of %d hours", hours, HoursPerMonth)
+	if !scheduled {
+		hours, to = officeHours, fmt.Sprintf("%q, %.0f of %d hours", officeDays+" UTC", officeHours, HoursPerMonth)
+	}
+	return lever{
+		Saving: Saving{Setting: "schedule.awake", From: "always", To: to, Price: "it does not answer at other times, unless someone wakes it"},
+		inUse:  scheduled,
+		without: func(s scenario) scenario {
+			s.hours = HoursPerMonth
+			return s
+		},
+		with: func(s scenario) scenario {
+			s.hours = hours
+			return s
+		},
+	}
+}
+
+// InUse returns the levers that an environment uses, with what each of them alone saves, the greatest saving first.
+func InUse(env *environment.Environment, a Assumptions) []Saving { return leverSavings(env, a, true) }
+
+// leverSavings returns the levers that an environment uses, or those that it does not use.
+func leverSavings(env *environment.Environment, a Assumptions, inUse bool) []Saving {
+	savings := []Saving{}
+	for _, l := range levers(env) {
+		if l.inUse != inUse {
+			continue
+		}
+		l.USD = cents(l.without(scenarioOf(env)).usd(a) - l.with(scenarioOf(env)).usd(a))
+		savings = append(savings, l.Saving)
+	}
+	slices.SortStableFunc(savings, func(a, b Saving) int { return cmp.Compare(b.USD, a.USD) })
+	return savings
+}
