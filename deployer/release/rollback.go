@@ -42,6 +42,8 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	case failedPhase == Health && probes.outside() != "":
 		return fmt.Sprintf("nothing was rolled back, because another image would fail in the same way: the cause is %s, not the application; %s",
 			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx), nil
+	case failedPhase == Bake && !isBakeFailure(cause):
+		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
 	case d.request.Restart && !d.changedCode(ctx):
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
 	case failedPhase == Rollout && d.outsideImage(ctx, cause) != "":
@@ -52,6 +54,12 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 			setting, d.deps.Env.Stack) + d.snapshotNote(ctx), nil
 	case setting != environment.RollbackAutomatic && d.isFirst(ctx):
 		return "nothing was rolled back: this is the first deployment" + d.servesNote(ctx), nil
+	case setting != environment.RollbackAutomatic && (failedPhase == Health || failedPhase == Bake):
+		back := d.wayBack(ctx)
+		if back != "" {
+			back = "; to go back: " + back
+		}
+		return d.imageRuns() + " and was not rolled back: deployment.rollback is " + string(setting) + back + d.snapshotNote(ctx), nil
 	case setting != environment.RollbackAutomatic:
 		return fmt.Sprintf("it was not rolled back: deployment.rollback is %s; ECS itself returns to the previous revision, "+
 			"where there is one, while the stack names the new image: "+
@@ -246,6 +254,7 @@ func (d *deployment) redeploy(ctx context.Context, log phaseLog, image *Image, c
 	if err := d.refreshServices(ctx, log, watcher, image); err != nil {
 		return err
 	}
-	d.record.TaskDefinitions, err = watcher.watch(ctx, log)
+	result, err := watcher.watch(ctx, log)
+	d.record.TaskDefinitions = result.definitions
 	return err
 }

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,9 +54,10 @@ func TestPollReadsOnlyWhatIsNeeded(t *testing.T) {
 		6: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
 	log, _ := newTestLog()
-	definitions, err := r.watch(t.Context(), log)
+	result, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
-	require.Len(t, definitions, 3)
+	require.Len(t, result.definitions, 3)
+	require.Equal(t, e.names(), slices.Sorted(slices.Values(result.started)))
 	starting, becoming := []string{askServices, askDeployments}, []string{askServices, askDeployments, askTargets}
 	truth := []string{askServices, askDeployments, "ListTasks RUNNING", "DescribeTasks", askTargets}
 	require.Equal(t, [][]string{starting, starting, starting, becoming, becoming, becoming, truth}, e.calls)
