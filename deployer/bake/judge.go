@@ -101,10 +101,11 @@ func distinct(minutes []Minute) []Minute {
 // alarmEvidence returns the alarms of the latest reading that went into alarm after the rollout began.
 func alarmEvidence(before Baseline, samples []Sample) []Evidence {
 	var found []Evidence
+	now := samples[len(samples)-1].At
 	for _, a := range latestAlarms(samples) {
 		if !a.Since.Before(before.Until) {
 			found = append(found, Evidence{KindAlarm, a.Name,
-				fmt.Sprintf("alarm %s: in alarm since %s: %s", a.Name, a.Since.UTC().Format("15:04:05 UTC"), cmp.Or(a.Reason, "no reason is given"))})
+				fmt.Sprintf("alarm %s: in alarm for %s: %s", a.Name, text.Duration(now.Sub(a.Since)), cmp.Or(a.Reason, "CloudWatch gives no reason"))})
 		}
 	}
 	return found

@@ -36,7 +36,7 @@ func TestEvidence(t *testing.T) {
 		},
 		"latency: p95 at least 2500 ms in each of the last 3 minutes; too few requests in the hour before; the limit is 2000 ms":                                      {{At: at, Minutes: slow}},
 		"memory: a task of v3-backend-staging-api-service used at least 95 % of its memory in the last 2 minutes; at most 43 % in the hour before; the limit is 90 %": {{At: at, Minutes: full}},
-		"alarm v3-backend-staging-api-5xx: in alarm since 09:03:00 UTC: Threshold Crossed": {
+		"alarm v3-backend-staging-api-5xx: in alarm for 2m00s: Threshold Crossed": {
 			{At: at, Alarms: []Alarm{{"v3-backend-staging-api-5xx", "Threshold Crossed", rolloutStart.Add(3 * time.Minute)}}}, {At: at.Add(time.Minute)},
 		},
 		"task 0123abcd of v3-backend-staging-api-service stopped: the container ran out of memory": {
