@@ -17,12 +17,14 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecstasks"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// A Reader reads what AWS observes of the services of an environment. All times are the environment's.
+// A Reader reads what AWS observes of the services of an environment. All times are the environment's. Its errors are AWS's, or name the target
+// group or load balancer that was not found.
 type Reader struct {
 	cloudwatch *cloudwatch.Client
 	ecs        *ecs.Client
@@ -62,7 +64,7 @@ func (r *Reader) Minutes(ctx context.Context, from, to time.Time) ([]Minute, err
 	}
 	values, err := cwmetrics.Read(ctx, r.cloudwatch, series, r.scale.aws(from), r.scale.aws(to), r.scale.period())
 	if err != nil {
-		return nil, fmt.Errorf("read the metrics: %w", err)
+		return nil, err
 	}
 	return r.minutesOf(values), nil
 }
@@ -184,7 +186,7 @@ func (r *Reader) Alarms(ctx context.Context) (inAlarm []Alarm, missing []string,
 		AlarmNames: r.target.Alarms, AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm, cwtypes.AlarmTypeCompositeAlarm},
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the alarms: %w", err)
+		return nil, nil, err
 	}
 	var found []string
 	inAlarm = []Alarm{}
@@ -207,9 +209,15 @@ func (r *Reader) Alarms(ctx context.Context) (inAlarm []Alarm, missing []string,
 
 // Stops returns the tasks of the services' current deployments that stopped since a time although no one asked them to.
 func (r *Reader) Stops(ctx context.Context, since time.Time) ([]Stop, error) {
+	if len(r.target.Services) == 0 {
+		return nil, nil
+	}
 	described, err := r.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &r.target.Cluster, Services: r.target.Services})
 	if err != nil {
-		return nil, fmt.Errorf("read the services: %w", err)
+		return nil, err
+	}
+	for _, missing := range described.Failures {
+		return nil, fmt.Errorf("ECS does not describe the service %s: %s", awsx.NameFromARN(aws.ToString(missing.Arn)), aws.ToString(missing.Reason))
 	}
 	var stops []Stop
 	for _, service := range described.Services {
@@ -218,7 +226,7 @@ func (r *Reader) Stops(ctx context.Context, since time.Time) ([]Stop, error) {
 			Cluster: &r.target.Cluster, ServiceName: service.ServiceName, DesiredStatus: ecstypes.DesiredStatusStopped,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read the stopped tasks of %s: %w", aws.ToString(service.ServiceName), err)
+			return nil, err
 		}
 		for _, t := range tasks {
 			stopped := cmp.Or(t.ExecutionStoppedAt, t.StoppedAt)
@@ -245,7 +253,7 @@ func (r *Reader) Targets(ctx context.Context) ([]Target, error) {
 	}
 	out, err := r.elb.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &r.group})
 	if err != nil {
-		return nil, fmt.Errorf("read the targets: %w", err)
+		return nil, err
 	}
 	targets := []Target{}
 	for _, described := range out.TargetHealthDescriptions {

@@ -150,7 +150,7 @@ func (r *run) read(name string, now time.Time, read func() error) {
 	}
 	err := read()
 	if err != nil && s.err == nil {
-		r.report(fmt.Sprintf("%s cannot be read, trying again: %v", name, err))
+		r.report(fmt.Sprintf("%s cannot be read, trying again: %s", name, text.FirstLine(err.Error())))
 	}
 	if s.err = err; err == nil {
 		s.succeeded = now
@@ -158,18 +158,18 @@ func (r *run) read(name string, now time.Time, read func() error) {
 }
 
 // notJudged returns a warning about each source that could not be read at the end, about alarms that do not exist, and where CloudWatch has no
-// metrics.
+// metrics. Where the metrics could not be read, those of the hour before are not worth a warning of their own.
 func (r *run) notJudged(now time.Time) []string {
 	var warnings []string
 	for _, name := range []string{sourceAlarms, sourceStops, sourceTargets, sourceBaseline, sourceMetrics} {
 		s := r.sources[name]
 		switch {
-		case s == nil || s.err == nil:
+		case s == nil || s.err == nil, name == sourceBaseline && r.sources[sourceMetrics] != nil && r.sources[sourceMetrics].err != nil:
 		case s.succeeded.IsZero():
-			warnings = append(warnings, fmt.Sprintf("%s could not be read, and so not judged: %v", name, s.err))
+			warnings = append(warnings, fmt.Sprintf("%s could not be read, and so not judged: %s", name, text.FirstLine(s.err.Error())))
 		case now.Sub(s.succeeded) >= unreadAfter:
-			warnings = append(warnings, fmt.Sprintf("%s could not be read in the last %s, and so not judged then: %v", name,
-				text.Duration(now.Sub(s.succeeded)), s.err))
+			warnings = append(warnings, fmt.Sprintf("%s could not be read in the last %s, and so not judged then: %s", name,
+				text.Duration(now.Sub(s.succeeded)), text.FirstLine(s.err.Error())))
 		}
 	}
 	for _, name := range r.missingAlarms {
