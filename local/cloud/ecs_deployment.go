@@ -196,10 +196,11 @@ func (m model) completeDeployment(s *service, r *Resource) {
 	m.addEvent(s, "has reached a steady state.")
 }
 
-// markKnownGood records the revision's image as the last one that ran well in the service.
+// markKnownGood records the revision's image as the last one that ran well in the service. Under a fault that begins after the rollout it is
+// not known yet.
 func (m model) markKnownGood(s *service, r *revision) {
 	d, found := m.definition(r.Definition)
-	if !found || m.desiredOf(s) == 0 {
+	if !found || m.desiredOf(s) == 0 || r.Faults.late() {
 		return
 	}
 	if digest, found := m.resolveImage(deref(d.mainContainer().Image)); found {
