@@ -68,7 +68,7 @@ func (d *deployment) toBake(ctx context.Context) startedRollout {
 	if err != nil {
 		return startedRollout{}
 	}
-	earlier := list.Find(history.SinceDestroy(records), func(r history.Deployment) bool { return r.ID != d.request.ID && r.RolledOut() })
+	earlier := list.Find(history.SinceDestroy(records), func(r history.Deployment) bool { return r.ID != d.record.ID && r.RolledOut() })
 	if earlier == nil || earlier.Image.Digest != d.image.Digest || !leftUnwatched(*earlier) {
 		return startedRollout{}
 	}
@@ -87,7 +87,11 @@ func leftUnwatched(r history.Deployment) bool {
 // bake watches the new version, and marks the image as verified where it has not failed.
 func (d *deployment) bake(ctx context.Context, log phaseLog) (string, error) {
 	target := d.bakeTarget(ctx)
-	verdict, err := d.baker.Watch(ctx, target, func(line string) { log.progress("%s", line) })
+	verdict, err := d.baker.Watch(ctx, target, func(line string) {
+		if ctx.Err() == nil { // what an interruption ends is no problem of reading
+			log.progress("%s", line)
+		}
+	})
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
@@ -48,7 +49,6 @@ func (p *fakeStack) baking(t *testing.T, b *fakeBaker) (*deployment, []phase) {
 	d := p.deployment(t)
 	p.started = []string{d.deps.Env.ServiceName(environment.API)}
 	d.deps.Env.Deployment.Rollout.Bake, d.deps.Env.Deployment.Rollout.Alarms = 5*time.Minute, []string{"api-5xx"}
-	d.request.ID = d.record.ID
 	b.stack, d.baker = p, b
 	phases := p.phases(d)
 	health := slices.IndexFunc(phases, func(p phase) bool { return p.name == Health })
@@ -86,7 +86,7 @@ func TestBake(t *testing.T) {
 	d, phases = p.baking(t, b)
 	p.started = []string{d.deps.Env.ServiceName(environment.Worker)}
 	require.NoError(t, d.runPhases(t.Context(), phases))
-	require.Empty(t, b.target.TargetGroup+b.target.LoadBalancer, "the API was not rolled out: its responses say nothing about the new version")
+	require.Empty(t, b.target.TargetGroup+b.target.LoadBalancer, "the API was not rolled out: its responses are not those of the new version")
 
 	p, b = &fakeStack{}, &fakeBaker{}
 	d, phases = p.baking(t, b)
@@ -303,7 +303,7 @@ func TestBakeNeedsCredentials(t *testing.T) {
 func TestRolloutEndedByAnAlarm(t *testing.T) {
 	e, r := newFakeECS(t)
 	const alarm = "v3-backend-staging-api-5xx"
-	r.cloudwatch = cloudwatch.NewFromConfig(fakeAWS(func(in any) (any, error) {
+	r.cloudwatch = cwmetrics.NewClient(fakeAWS(func(in any) (any, error) {
 		return &cloudwatch.DescribeAlarmsOutput{MetricAlarms: []cwtypes.MetricAlarm{{
 			AlarmName: &in.(*cloudwatch.DescribeAlarmsInput).AlarmNames[0], StateValue: cwtypes.StateValueAlarm, StateReason: aws.String("Threshold Crossed: 12 > 10"),
 		}}}, nil

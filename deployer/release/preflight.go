@@ -27,6 +27,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
@@ -391,7 +392,7 @@ func (p *preflight) alarms(ctx context.Context) []Problem {
 	if !p.rollsOut || len(watched) == 0 {
 		return nil
 	}
-	out, err := cloudwatch.NewFromConfig(p.aws).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+	out, err := cwmetrics.NewClient(p.aws).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
 		AlarmNames: list.Map(watched, p.env.AlarmName), StateValue: cwtypes.StateValueAlarm, AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm},
 	})
 	if err != nil {

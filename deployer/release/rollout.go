@@ -21,6 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 )
 
@@ -58,7 +59,7 @@ type ecsRollout struct {
 func newECSRollout(env *environment.Environment, cfg aws.Config, c clock.Clock, image *Image) *ecsRollout {
 	return &ecsRollout{
 		env: env, clock: c, image: image, ecs: ecs.NewFromConfig(cfg), elb: elb.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
-		cloudwatch: cloudwatch.NewFromConfig(cfg),
+		cloudwatch: cwmetrics.NewClient(cfg),
 	}
 }
 

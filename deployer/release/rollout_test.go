@@ -212,9 +212,9 @@ func TestStopDeploymentRefused(t *testing.T) {
 	e.errors["StopServiceDeployment"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
 	log, logged := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "not finished after 15m0s: api 0 of 1 new running, 1 pending, 1 old still serving")
+	require.ErrorContains(t, err, "not finished after 20m0s: api 0 of 1 new running, 1 pending, 1 old still serving")
 	require.Contains(t, logged(), "could not be stopped early, ECS's circuit breaker will end it: ")
-	require.Less(t, e.now.Sub(deployedAt), 16*time.Minute)
+	require.Less(t, e.now.Sub(deployedAt), 21*time.Minute)
 }
 
 // One poll may fail; many in a row end the watch.
