@@ -89,10 +89,9 @@ func TestBake(t *testing.T) {
 	require.Empty(t, b.target.TargetGroup+b.target.LoadBalancer, "the API was not rolled out: its responses are not those of the new version")
 
 	p, b = &fakeStack{}, &fakeBaker{}
-	d, phases = p.baking(t, b)
+	d, _ = p.baking(t, b)
 	d.request.SkipPhases = map[string]string{Health: "skipped with --skip"}
-	phases = p.phases(d)
-	require.NoError(t, d.runPhases(t.Context(), phases))
+	require.NoError(t, d.runPhases(t.Context(), p.phases(d)))
 	require.Contains(t, p.done, Bake)
 	require.False(t, d.record.Verified, "whether it answers was not checked")
 }
