@@ -2,8 +2,8 @@ package bake
 
 import "time"
 
-// BakeTarget declares what is watched after a rollout. TargetGroup and LoadBalancer are names or ARNs; "" where the environment has none.
-// Alarms are names. Since is when the rollout began, For how long the new version is watched.
+// BakeTarget declares what is watched after a rollout. TargetGroup and LoadBalancer are names or ARNs; "" where the environment
+// has none. Alarms are names. Since is when the rollout began, For how long the new version is watched.
 type BakeTarget struct {
 	Cluster      string
 	Services     []string

@@ -23,7 +23,8 @@ const (
 	metricsAfter = 2 * time.Minute
 )
 
-// A trace is what happens around one rollout: the minutes from an hour before it to the end of the bake, and what else AWS reports.
+// A trace is what happens around one rollout: the minutes from an hour before it to the end of the bake, and what else AWS
+// reports.
 type trace struct {
 	minutes []Minute
 	length  time.Duration
@@ -99,8 +100,8 @@ func (t *trace) failing(share float64) func(*Minute) {
 	return func(m *Minute) { m.Errors = min(m.Requests, m.Errors+t.binomial(m.Requests-m.Errors, share)) }
 }
 
-// run judges the trace as the watcher does, at intervals until the metrics of the last minute are there. It returns the verdict, and how
-// long after the beginning of the bake it was reached.
+// run judges the trace as the watcher does, at intervals until the metrics of the last minute are there. It returns the verdict,
+// and how long after the beginning of the bake it was reached.
 func (t *trace) run(limits Limits) (Verdict, time.Duration) {
 	before := Baseline{Until: rolloutStart}
 	for _, m := range t.minutes {

@@ -113,8 +113,8 @@ func (e *environment) target() BakeTarget {
 	}
 }
 
-// bake deploys the new image over the old one, under faults that begin with it, and returns what the bake after the rollout finds, how long it
-// took and what it reported.
+// bake deploys the new image over the old one, under faults that begin with it, and returns what the bake after the rollout
+// finds, how long it took and what it reported.
 func (e *environment) bake(faults ...string) (verdict Verdict, took time.Duration, progress []string) {
 	e.Helper()
 	e.deploy(e.open(), 1, oldImage)
@@ -137,7 +137,8 @@ func TestWatch(t *testing.T) {
 	for _, speed := range []int{1, 60} {
 		for name, tc := range map[string]struct {
 			faults []string
-			// kinds are those that the evidence may have, none where the version is healthy. The evidence, or each of the warnings, matches text.
+			// kinds are those that the evidence may have, none where the version is healthy. The evidence, or each of the
+			// warnings, matches text.
 			kinds    []string
 			text     string
 			warnings int
