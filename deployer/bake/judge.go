@@ -55,10 +55,12 @@ type Sample struct {
 	Minutes []Minute
 }
 
-// A Baseline is what was observed before the rollout began at Until.
+// A Baseline is what was observed before the rollout began at Until. WithoutBalancer reports that no load balancer sends requests
+// to the services.
 type Baseline struct {
-	Until   time.Time
-	Minutes []Minute
+	Until           time.Time
+	Minutes         []Minute
+	WithoutBalancer bool
 }
 
 // Judge returns whether the samples, in the order of time, show that the version fails. It depends on nothing else.
@@ -66,7 +68,9 @@ func Judge(before Baseline, samples []Sample, limits Limits) Verdict {
 	if len(samples) == 0 {
 		return Verdict{}
 	}
-	j := judge{limits: limits, before: distinct(before.Minutes), minutes: judgedMinutes(samples, limits)}
+	j := judge{
+		limits: limits, before: distinct(before.Minutes), minutes: judgedMinutes(samples, limits), withoutBalancer: before.WithoutBalancer,
+	}
 	evidence := slices.Concat(
 		alarmEvidence(before, samples), stopEvidence(samples), targetEvidence(samples, limits.UnhealthyFor),
 		j.errorEvidence(), j.latencyEvidence(), j.memoryEvidence(),
@@ -79,6 +83,7 @@ type judge struct {
 	limits Limits
 	// before and minutes are distinct and sorted by time.
 	before, minutes []Minute
+	withoutBalancer bool
 }
 
 // judgedMinutes returns the minutes of the bake that are judged: those that began when the version had settled.
@@ -187,9 +192,12 @@ func targetEvidence(samples []Sample, unhealthyFor time.Duration) []Evidence {
 func (j judge) errorEvidence() []Evidence {
 	for _, window := range j.windows() {
 		requests, errors := totals(window)
+		if requests < j.limits.MinRequests || errors < j.limits.MinErrors {
+			continue
+		}
 		limit := j.errorLimit(requests)
 		others, errorsOfOthers := totals(withoutWorst(window))
-		if requests < j.limits.MinRequests || errors <= limit || errorsOfOthers <= j.errorLimit(others) {
+		if errors <= limit || errorsOfOthers <= j.errorLimit(others) {
 			continue
 		}
 		return []Evidence{{KindErrors, "", fmt.Sprintf("5xx: %s in the last %s; %s; the limit was %d (%s)",
@@ -331,8 +339,8 @@ func (j judge) recent(n int) []Minute {
 	return last
 }
 
-// summary describes what the judged minutes had, and whether too few requests to judge the share of 5xx. Services without a load
-// balancer have no requests at all.
+// summary describes what the judged minutes had, and whether too few requests to judge the share of 5xx; "" where they had
+// nothing.
 func (j judge) summary() string {
 	if len(j.minutes) == 0 {
 		return ""
@@ -340,6 +348,7 @@ func (j judge) summary() string {
 	requests, errors := totals(j.minutes)
 	var parts []string
 	switch {
+	case j.withoutBalancer:
 	case requests >= j.limits.MinRequests:
 		parts = append(parts, "5xx: "+ratio(errors, requests))
 	default:
@@ -358,6 +367,9 @@ func (j judge) summary() string {
 	}
 	if fullest > 0 {
 		parts = append(parts, fmt.Sprintf("memory at most %.0f %%", fullest))
+	}
+	if len(parts) == 0 {
+		return ""
 	}
 	return strings.Join(parts, ", ") + " in " + minutesText(j.minutes)
 }

@@ -431,7 +431,8 @@ func TestHealthyTraffic(t *testing.T) {
 	require.Zero(t, failed, "%v", evidence)
 }
 
-// TestFaultyTraffic requires that every version that fails its users is found within a bake of five minutes.
+// TestFaultyTraffic requires that every version that fails its users is found before its bake ends, which lasts five minutes in
+// most.
 func TestFaultyTraffic(t *testing.T) {
 	found, missed, took := caught(DefaultLimits(), faultyRuns)
 	t.Logf("%d of %d faulty traces of %d kinds caught; the median after %s, the last after %s", found, len(faultyTraces)*faultyRuns,

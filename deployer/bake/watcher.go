@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,7 +42,8 @@ func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(stri
 	scale := newTimescale(target.Since, speed)
 	run := &run{
 		reader: NewReader(w.AWS, target, speed), target: target, limits: DefaultLimits(), report: report,
-		start: scale.environment(w.Clock.Now()), before: Baseline{Until: scale.environment(target.Since)},
+		start:   scale.environment(w.Clock.Now()),
+		before:  Baseline{Until: scale.environment(target.Since), WithoutBalancer: target.TargetGroup == ""},
 		sources: map[string]*source{},
 	}
 	for {
@@ -53,6 +55,7 @@ func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(stri
 		verdict := Judge(run.before, run.samples, run.limits)
 		if verdict.Failed || !now.Before(run.end()) {
 			verdict.Warnings = append(verdict.Warnings, run.notJudged(now)...)
+			verdict.Summary = run.withShortness(verdict)
 			return verdict, nil
 		}
 		run.reportProgress(now, verdict)
@@ -182,6 +185,17 @@ func (r *run) notJudged(now time.Time) []string {
 		warnings = append(warnings, "CloudWatch has no metrics of the new version, so that 5xx, latency and memory were not judged")
 	}
 	return warnings
+}
+
+// withShortness returns the verdict's summary, and that the bake was too short for the metrics where it was: response times are
+// judged by the most minutes.
+func (r *run) withShortness(verdict Verdict) string {
+	enough := time.Duration(r.limits.SlowMinutes)*time.Minute + r.limits.Settle
+	if verdict.Failed || r.target.For >= enough || r.before.WithoutBalancer {
+		return verdict.Summary
+	}
+	short := fmt.Sprintf("too short to judge 5xx and latency, which takes %s", text.Duration(enough))
+	return strings.TrimPrefix(verdict.Summary+"; "+short, "; ")
 }
 
 // reportProgress reports once a minute how much time has passed, and what was observed or is waited for.
