@@ -18,7 +18,8 @@ import (
 // A Minute holds what CloudWatch has of one minute, which begins at Start.
 type Minute struct {
 	Start time.Time
-	// Requests is the number of requests, Errors how many of them were answered with a 5xx, by the application or by the load balancer.
+	// Requests is the number of requests, Errors how many of them were answered with a 5xx, by the application or by the load
+	// balancer.
 	Requests, Errors int
 	// P95 is the 95th percentile of the application's response time; 0 where there is none.
 	P95 time.Duration
@@ -54,10 +55,12 @@ type Sample struct {
 	Minutes []Minute
 }
 
-// A Baseline is what was observed before the rollout began at Until.
+// A Baseline is what was observed before the rollout began at Until. WithoutBalancer reports that no load balancer sends requests
+// to the services.
 type Baseline struct {
-	Until   time.Time
-	Minutes []Minute
+	Until           time.Time
+	Minutes         []Minute
+	WithoutBalancer bool
 }
 
 // Judge returns whether the samples, in the order of time, show that the version fails. It depends on nothing else.
@@ -65,7 +68,9 @@ func Judge(before Baseline, samples []Sample, limits Limits) Verdict {
 	if len(samples) == 0 {
 		return Verdict{}
 	}
-	j := judge{limits: limits, before: distinct(before.Minutes), minutes: judgedMinutes(samples, limits)}
+	j := judge{
+		limits: limits, before: distinct(before.Minutes), minutes: judgedMinutes(samples, limits), withoutBalancer: before.WithoutBalancer,
+	}
 	evidence := slices.Concat(
 		alarmEvidence(before, samples), stopEvidence(samples), targetEvidence(samples, limits.UnhealthyFor),
 		j.errorEvidence(), j.latencyEvidence(), j.memoryEvidence(),
@@ -78,6 +83,7 @@ type judge struct {
 	limits Limits
 	// before and minutes are distinct and sorted by time.
 	before, minutes []Minute
+	withoutBalancer bool
 }
 
 // judgedMinutes returns the minutes of the bake that are judged: those that began when the version had settled.
@@ -104,8 +110,9 @@ func alarmEvidence(before Baseline, samples []Sample) []Evidence {
 	now := samples[len(samples)-1].At
 	for _, a := range latestAlarms(samples) {
 		if !a.Since.Before(before.Until) {
+			reason := cmp.Or(a.Reason, "CloudWatch gives no reason")
 			found = append(found, Evidence{KindAlarm, a.Name,
-				fmt.Sprintf("alarm %s: in alarm for %s: %s", a.Name, text.Duration(now.Sub(a.Since)), cmp.Or(a.Reason, "CloudWatch gives no reason"))})
+				fmt.Sprintf("alarm %s: in alarm for %s: %s", a.Name, text.Duration(now.Sub(a.Since)), reason)})
 		}
 	}
 	return found
@@ -168,26 +175,29 @@ func targetEvidence(samples []Sample, unhealthyFor time.Duration) []Evidence {
 			return slices.ContainsFunc(s.Targets, func(other Target) bool { return other.ID == t.ID && other.Failing })
 		}
 		if since, failed := lasts(failing); failed {
-			found = append(found, Evidence{KindTargets, t.ID,
-				fmt.Sprintf("target %s: unhealthy for %s (the limit is %s): %s", t.ID, text.Duration(since), text.Duration(unhealthyFor), t.Reason)})
+			found = append(found, Evidence{KindTargets, t.ID, fmt.Sprintf("target %s: unhealthy for %s (the limit is %s): %s",
+				t.ID, text.Duration(since), text.Duration(unhealthyFor), t.Reason)})
 		}
 	}
 	none := func(s Sample) bool { return !slices.ContainsFunc(s.Targets, func(t Target) bool { return t.Healthy }) }
 	if since, failed := lasts(none); failed && len(found) == 0 {
-		found = append(found, Evidence{KindTargets, "",
-			fmt.Sprintf("targets: none of %d healthy for %s (the limit is %s)", len(latest.Targets), text.Duration(since), text.Duration(unhealthyFor))})
+		found = append(found, Evidence{KindTargets, "", fmt.Sprintf("targets: none of %d healthy for %s (the limit is %s)",
+			len(latest.Targets), text.Duration(since), text.Duration(unhealthyFor))})
 	}
 	return found
 }
 
-// errorEvidence returns that the share of 5xx is too high, in the last minutes or since the version settled. No single minute decides: without
-// the one with the most errors, the others must have too many as well.
+// errorEvidence returns that the share of 5xx is too high, in the last minutes or since the version settled. No single minute
+// decides: without the one with the most errors, the others must have too many as well.
 func (j judge) errorEvidence() []Evidence {
 	for _, window := range j.windows() {
 		requests, errors := totals(window)
+		if requests < j.limits.MinRequests || errors < j.limits.MinErrors {
+			continue
+		}
 		limit := j.errorLimit(requests)
 		others, errorsOfOthers := totals(withoutWorst(window))
-		if requests < j.limits.MinRequests || errors <= limit || errorsOfOthers <= j.errorLimit(others) {
+		if errors <= limit || errorsOfOthers <= j.errorLimit(others) {
 			continue
 		}
 		return []Evidence{{KindErrors, "", fmt.Sprintf("5xx: %s in the last %s; %s; the limit was %d (%s)",
@@ -207,7 +217,8 @@ func withoutWorst(window []Minute) []Minute {
 	return slices.Concat(window[:worst], window[worst+1:])
 }
 
-// windows returns what is judged together: the last minutes, and all of them, with which an environment of little traffic has enough.
+// windows returns what is judged together: the last minutes, and all of them, with which an environment of little traffic has
+// enough.
 func (j judge) windows() [][]Minute {
 	if len(j.minutes) == 0 {
 		return nil
@@ -218,8 +229,8 @@ func (j judge) windows() [][]Minute {
 	return [][]Minute{recent, j.minutes}
 }
 
-// errorLimit returns how many of the requests may fail. One more is more than MinErrors and MinExcess allow, and is improbable by the share of
-// errors of the hour before.
+// errorLimit returns how many of the requests may fail. One more is more than MinErrors and MinExcess allow, and is improbable by
+// the share of errors of the hour before.
 func (j judge) errorLimit(requests int) int {
 	allRequests, allErrors := totals(j.before)
 	weight := 1.0
@@ -266,8 +277,8 @@ func (j judge) latencyEvidence() []Evidence {
 		milliseconds(fastest), minutesText(recent), before, milliseconds(limit))}}
 }
 
-// latencyLimit returns the response time from which on a minute is slow, and the usual one of the hour before: the 95th percentile of its
-// minutes; 0 where too few had enough traffic.
+// latencyLimit returns the response time from which on a minute is slow, and the usual one of the hour before: the 95th
+// percentile of its minutes; 0 where too few had enough traffic.
 func (j judge) latencyLimit() (limit, usual time.Duration) {
 	var known []time.Duration
 	for _, m := range j.before {
@@ -310,8 +321,8 @@ func (j judge) memoryEvidence() []Evidence {
 		if before > 0 {
 			usual = fmt.Sprintf("at most %.0f %% in the hour before", before)
 		}
-		found = append(found, Evidence{KindMemory, service, fmt.Sprintf("memory: a task of %s used at least %.0f %% of its memory in the last %s; %s; the limit is %.0f %%",
-			service, least, minutesText(recent), usual, limit)})
+		found = append(found, Evidence{KindMemory, service, fmt.Sprintf("memory: a task of %s used at least %.0f %% of its memory "+
+			"in the last %s; %s; the limit is %.0f %%", service, least, minutesText(recent), usual, limit)})
 	}
 	return found
 }
@@ -328,8 +339,8 @@ func (j judge) recent(n int) []Minute {
 	return last
 }
 
-// summary describes what the judged minutes had, and whether too few requests to judge the share of 5xx. Services without a load balancer have
-// no requests at all.
+// summary describes what the judged minutes had, and whether too few requests to judge the share of 5xx; "" where they had
+// nothing.
 func (j judge) summary() string {
 	if len(j.minutes) == 0 {
 		return ""
@@ -337,10 +348,12 @@ func (j judge) summary() string {
 	requests, errors := totals(j.minutes)
 	var parts []string
 	switch {
+	case j.withoutBalancer:
 	case requests >= j.limits.MinRequests:
 		parts = append(parts, "5xx: "+ratio(errors, requests))
 	default:
-		parts = append(parts, fmt.Sprintf("5xx: not judged, %s of at least %d", text.Plural(requests, "request", ""), j.limits.MinRequests))
+		parts = append(parts,
+			fmt.Sprintf("5xx: not judged, %s of at least %d", text.Plural(requests, "request", ""), j.limits.MinRequests))
 	}
 	slowest, fullest := time.Duration(0), 0.0
 	for _, m := range j.minutes {
@@ -354,6 +367,9 @@ func (j judge) summary() string {
 	}
 	if fullest > 0 {
 		parts = append(parts, fmt.Sprintf("memory at most %.0f %%", fullest))
+	}
+	if len(parts) == 0 {
+		return ""
 	}
 	return strings.Join(parts, ", ") + " in " + minutesText(j.minutes)
 }

@@ -88,6 +88,9 @@ func TestSummary(t *testing.T) {
 		Judge(Baseline{}, []Sample{{At: at, Minutes: observed}}, DefaultLimits()).Summary)
 	require.Equal(t, "5xx: not judged, 3 requests of at least 20, p95 at most 40 ms in 1 minute",
 		Judge(Baseline{}, []Sample{{At: at, Minutes: minutes(5, [2]int{3, 1})}}, DefaultLimits()).Summary)
+	worker := []Minute{{Start: at.Add(time.Minute), Memory: map[string]float64{"worker": 21}}}
+	require.Equal(t, "memory at most 21 % in 1 minute",
+		Judge(Baseline{WithoutBalancer: true}, []Sample{{At: at, Minutes: worker}}, DefaultLimits()).Summary)
 }
 
 // TestTail compares the probability with values that can be computed otherwise.

@@ -23,8 +23,8 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// A Reader reads what AWS observes of the services of an environment. All times are the environment's. Its errors are AWS's, or name the target
-// group or load balancer that was not found.
+// A Reader reads what AWS observes of the services of an environment. All times are the environment's. Its errors are AWS's, or
+// name the target group or load balancer that was not found.
 type Reader struct {
 	cloudwatch *cloudwatch.Client
 	ecs        *ecs.Client
@@ -69,21 +69,25 @@ func (r *Reader) Minutes(ctx context.Context, from, to time.Time) ([]Minute, err
 	return r.minutesOf(values), nil
 }
 
-// series returns the metrics of the load balancer and the services. A request for which the load balancer found no target is not part of
-// RequestCount, and is answered with 503.
+// series returns the metrics of the load balancer and the services. A request for which the load balancer found no target is not
+// part of RequestCount, and is answered with 503.
 // Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 func (r *Reader) series() []cwmetrics.Series {
 	var all []cwmetrics.Series
 	if r.group != "" && r.balancer != "" {
-		const namespace, sum = "AWS/ApplicationELB", "Sum"
-		balancer := map[string]string{"LoadBalancer": suffix(r.balancer, ":loadbalancer/")}
-		targets := map[string]string{"LoadBalancer": balancer["LoadBalancer"], "TargetGroup": "targetgroup/" + suffix(r.group, ":targetgroup/")}
-		all = append(all,
-			cwmetrics.Series{ID: seriesRequests, Namespace: namespace, Metric: "RequestCount", Statistic: sum, Dimensions: targets},
-			cwmetrics.Series{ID: seriesOfTargets, Namespace: namespace, Metric: "HTTPCode_Target_5XX_Count", Statistic: sum, Dimensions: targets},
-			cwmetrics.Series{ID: seriesP95, Namespace: namespace, Metric: "TargetResponseTime", Statistic: "p95", Dimensions: targets},
-			cwmetrics.Series{ID: seriesOfELB, Namespace: namespace, Metric: "HTTPCode_ELB_5XX_Count", Statistic: sum, Dimensions: balancer},
-			cwmetrics.Series{ID: seriesRejected, Namespace: namespace, Metric: "HTTPCode_ELB_503_Count", Statistic: sum, Dimensions: balancer})
+		balancer := suffix(r.balancer, ":loadbalancer/")
+		add := func(id, metric, statistic string, dimensions map[string]string) {
+			all = append(all, cwmetrics.Series{
+				ID: id, Namespace: "AWS/ApplicationELB", Metric: metric, Statistic: statistic, Dimensions: dimensions,
+			})
+		}
+		ofTargets := map[string]string{"LoadBalancer": balancer, "TargetGroup": "targetgroup/" + suffix(r.group, ":targetgroup/")}
+		ofBalancer := map[string]string{"LoadBalancer": balancer}
+		add(seriesRequests, "RequestCount", "Sum", ofTargets)
+		add(seriesOfTargets, "HTTPCode_Target_5XX_Count", "Sum", ofTargets)
+		add(seriesP95, "TargetResponseTime", "p95", ofTargets)
+		add(seriesOfELB, "HTTPCode_ELB_5XX_Count", "Sum", ofBalancer)
+		add(seriesRejected, "HTTPCode_ELB_503_Count", "Sum", ofBalancer)
 	}
 	for i, service := range r.target.Services {
 		all = append(all, cwmetrics.Series{
@@ -212,12 +216,15 @@ func (r *Reader) Stops(ctx context.Context, since time.Time) ([]Stop, error) {
 	if len(r.target.Services) == 0 {
 		return nil, nil
 	}
-	described, err := r.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &r.target.Cluster, Services: r.target.Services})
+	described, err := r.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{
+		Cluster: &r.target.Cluster, Services: r.target.Services,
+	})
 	if err != nil {
 		return nil, err
 	}
 	for _, missing := range described.Failures {
-		return nil, fmt.Errorf("ECS does not describe the service %s: %s", awsx.NameFromARN(aws.ToString(missing.Arn)), aws.ToString(missing.Reason))
+		name := awsx.NameFromARN(aws.ToString(missing.Arn))
+		return nil, fmt.Errorf("ECS does not describe the service %s: %s", name, aws.ToString(missing.Reason))
 	}
 	var stops []Stop
 	for _, service := range described.Services {
@@ -235,7 +242,8 @@ func (r *Reader) Stops(ctx context.Context, since time.Time) ([]Stop, error) {
 			}
 			if cause := checks.StopCause(t); cause.Failed() {
 				stops = append(stops, Stop{
-					Service: aws.ToString(service.ServiceName), Task: ecstasks.ShortID(ecstasks.ID(t)), Cause: cause.Message, AnyImage: cause.AnyImage,
+					Service: aws.ToString(service.ServiceName), Task: ecstasks.ShortID(ecstasks.ID(t)),
+					Cause: cause.Message, AnyImage: cause.AnyImage,
 				})
 			}
 		}
@@ -257,10 +265,10 @@ func (r *Reader) Targets(ctx context.Context) ([]Target, error) {
 	}
 	targets := []Target{}
 	for _, described := range out.TargetHealthDescriptions {
-		if described.Target == nil || described.TargetHealth == nil || strings.HasSuffix(string(described.TargetHealth.State), "draining") {
+		health := described.TargetHealth
+		if described.Target == nil || health == nil || strings.HasSuffix(string(health.State), "draining") {
 			continue
 		}
-		health := described.TargetHealth
 		targets = append(targets, Target{
 			ID:      fmt.Sprintf("%s:%d", aws.ToString(described.Target.Id), aws.ToInt32(described.Target.Port)),
 			Reason:  cmp.Or(aws.ToString(health.Description), string(health.Reason)),

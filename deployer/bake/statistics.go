@@ -2,8 +2,8 @@ package bake
 
 import "math"
 
-// dispersion returns how many times more the errors vary from minute to minute than independent requests would: 1 where they do not, 10 where
-// errors come in clusters of about 10. It is Pearson's statistic over the degrees of freedom.
+// dispersion returns how many times more the errors vary from minute to minute than independent requests would: 1 where they do
+// not, 10 where errors come in clusters of about 10. It is Pearson's statistic over the degrees of freedom.
 // Source: https://en.wikipedia.org/wiki/Overdispersion
 func dispersion(minutes []Minute) float64 {
 	requests, errors := totals(minutes)
@@ -21,8 +21,8 @@ func dispersion(minutes []Minute) float64 {
 	return max(1, sum/float64(max(busy-1, 1)))
 }
 
-// tail returns the probability of at least failed failures among n requests, where the share of failures is not known exactly but was failing
-// to passing before: the upper tail of the beta-binomial distribution. Counts of clusters need not be whole.
+// tail returns the probability of at least failed failures among n requests, where the share of failures is not known exactly but
+// was failing to passing before: the upper tail of the beta-binomial distribution. Counts of clusters need not be whole.
 // Source: https://en.wikipedia.org/wiki/Beta-binomial_distribution
 func tail(failed, n, failing, passing float64) float64 {
 	if failed <= 0 || failed <= n*failing/(failing+passing) {

@@ -2,15 +2,16 @@ package bake
 
 import "time"
 
-// timescale converts between the time of AWS and that of the environment. They are the same except in a simulated account, where everything takes
-// less time by the speed: there a minute of the environment is a second.
+// timescale converts between the time of AWS and that of the environment. They are the same except in a simulated account, where
+// everything takes less time by the speed: there a minute of the environment is a second.
 type timescale struct {
 	// anchor is a whole minute at which both are equal.
 	anchor time.Time
 	speed  int
 }
 
-// newTimescale returns the timescale of a clock's speed. CloudWatch's shortest period is a second, so that a minute is no shorter.
+// newTimescale returns the timescale of a clock's speed. CloudWatch's shortest period is a second, so that a minute is no
+// shorter.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html
 func newTimescale(anchor time.Time, speed int) timescale {
 	return timescale{anchor: anchor.Truncate(time.Minute), speed: min(max(speed, 1), 60)}

@@ -23,7 +23,8 @@ const (
 	metricsAfter = 2 * time.Minute
 )
 
-// A trace is what happens around one rollout: the minutes from an hour before it to the end of the bake, and what else AWS reports.
+// A trace is what happens around one rollout: the minutes from an hour before it to the end of the bake, and what else AWS
+// reports.
 type trace struct {
 	minutes []Minute
 	length  time.Duration
@@ -99,8 +100,8 @@ func (t *trace) failing(share float64) func(*Minute) {
 	return func(m *Minute) { m.Errors = min(m.Requests, m.Errors+t.binomial(m.Requests-m.Errors, share)) }
 }
 
-// run judges the trace as the watcher does, at intervals until the metrics of the last minute are there. It returns the verdict, and how
-// long after the beginning of the bake it was reached.
+// run judges the trace as the watcher does, at intervals until the metrics of the last minute are there. It returns the verdict,
+// and how long after the beginning of the bake it was reached.
 func (t *trace) run(limits Limits) (Verdict, time.Duration) {
 	before := Baseline{Until: rolloutStart}
 	for _, m := range t.minutes {
@@ -430,7 +431,8 @@ func TestHealthyTraffic(t *testing.T) {
 	require.Zero(t, failed, "%v", evidence)
 }
 
-// TestFaultyTraffic requires that every version that fails its users is found within a bake of five minutes.
+// TestFaultyTraffic requires that every version that fails its users is found before its bake ends, which lasts five minutes in
+// most.
 func TestFaultyTraffic(t *testing.T) {
 	found, missed, took := caught(DefaultLimits(), faultyRuns)
 	t.Logf("%d of %d faulty traces of %d kinds caught; the median after %s, the last after %s", found, len(faultyTraces)*faultyRuns,

@@ -10,8 +10,8 @@ type Verdict struct {
 	Warnings []string
 }
 
-// Evidence describes one thing that failed: its kind (alarm, task, targets, 5xx, latency or memory), what it is about, and a sentence with
-// the numbers and the limit.
+// Evidence describes one thing that failed: its kind (alarm, task, targets, 5xx, latency or memory), what it is about, and a
+// sentence with the numbers and the limit.
 type Evidence struct{ Kind, Subject, Text string }
 
 // The kinds of evidence.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,8 +16,8 @@ import (
 const (
 	// pollInterval is the wait between two polls.
 	pollInterval = 15 * time.Second
-	// metricsDelay is how long after its end a minute's metrics are read: CloudWatch has most of them after two minutes. What it adds
-	// later is read again.
+	// metricsDelay is how long after its end a minute's metrics are read: CloudWatch has most of them after two minutes. What it
+	// adds later is read again.
 	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
 	metricsDelay = 2 * time.Minute
 	// lateMinutes is for how many minutes metrics are read again.
@@ -33,15 +34,17 @@ type Watcher struct {
 	Clock clock.Clock
 }
 
-// Watch polls until the version has failed, or the target's time is over and the metrics of its last minute were read. It reports its progress
-// once a minute. What cannot be read is tried again at each poll, and is a warning of the verdict where it was not read at the end. The only
-// error is that of a context that was cancelled.
+// Watch polls until the version has failed, or the target's time is over and the metrics of its last minute were read. It reports
+// its progress once a minute. What cannot be read is tried again at each poll, and is a warning of the verdict where it was not
+// read at the end. The only error is that of a context that was cancelled.
 func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(string)) (Verdict, error) {
 	speed := clock.Speed(w.Clock)
 	scale := newTimescale(target.Since, speed)
 	run := &run{
 		reader: NewReader(w.AWS, target, speed), target: target, limits: DefaultLimits(), report: report,
-		start: scale.environment(w.Clock.Now()), before: Baseline{Until: scale.environment(target.Since)}, sources: map[string]*source{},
+		start:   scale.environment(w.Clock.Now()),
+		before:  Baseline{Until: scale.environment(target.Since), WithoutBalancer: target.TargetGroup == ""},
+		sources: map[string]*source{},
 	}
 	for {
 		now := scale.environment(w.Clock.Now())
@@ -52,6 +55,7 @@ func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(stri
 		verdict := Judge(run.before, run.samples, run.limits)
 		if verdict.Failed || !now.Before(run.end()) {
 			verdict.Warnings = append(verdict.Warnings, run.notJudged(now)...)
+			verdict.Summary = run.withShortness(verdict)
 			return verdict, nil
 		}
 		run.reportProgress(now, verdict)
@@ -157,14 +161,15 @@ func (r *run) read(name string, now time.Time, read func() error) {
 	}
 }
 
-// notJudged returns a warning about each source that could not be read at the end, about alarms that do not exist, and where CloudWatch has no
-// metrics. Where the metrics could not be read, those of the hour before are not worth a warning of their own.
+// notJudged returns a warning about each source that could not be read at the end, about alarms that do not exist, and where
+// CloudWatch has no metrics. Where the metrics could not be read, those of the hour before are not worth a warning of their own.
 func (r *run) notJudged(now time.Time) []string {
 	var warnings []string
+	metrics := r.sources[sourceMetrics]
 	for _, name := range []string{sourceAlarms, sourceStops, sourceTargets, sourceBaseline, sourceMetrics} {
 		s := r.sources[name]
 		switch {
-		case s == nil || s.err == nil, name == sourceBaseline && r.sources[sourceMetrics] != nil && r.sources[sourceMetrics].err != nil:
+		case s == nil || s.err == nil, name == sourceBaseline && metrics != nil && metrics.err != nil:
 		case s.succeeded.IsZero():
 			warnings = append(warnings, fmt.Sprintf("%s could not be read, and so not judged: %s", name, text.FirstLine(s.err.Error())))
 		case now.Sub(s.succeeded) >= unreadAfter:
@@ -176,10 +181,21 @@ func (r *run) notJudged(now time.Time) []string {
 		warnings = append(warnings, fmt.Sprintf("alarm %s does not exist and was not judged", name))
 	}
 	hasMinutes := func(s Sample) bool { return len(s.Minutes) > 0 }
-	if metrics := r.sources[sourceMetrics]; metrics != nil && metrics.err == nil && !slices.ContainsFunc(r.samples, hasMinutes) {
+	if metrics != nil && metrics.err == nil && !slices.ContainsFunc(r.samples, hasMinutes) {
 		warnings = append(warnings, "CloudWatch has no metrics of the new version, so that 5xx, latency and memory were not judged")
 	}
 	return warnings
+}
+
+// withShortness returns the verdict's summary, and that the bake was too short for the metrics where it was: response times are
+// judged by the most minutes.
+func (r *run) withShortness(verdict Verdict) string {
+	enough := time.Duration(r.limits.SlowMinutes)*time.Minute + r.limits.Settle
+	if verdict.Failed || r.target.For >= enough || r.before.WithoutBalancer {
+		return verdict.Summary
+	}
+	short := fmt.Sprintf("too short to judge 5xx and latency, which takes %s", text.Duration(enough))
+	return strings.TrimPrefix(verdict.Summary+"; "+short, "; ")
 }
 
 // reportProgress reports once a minute how much time has passed, and what was observed or is waited for.

@@ -113,8 +113,8 @@ func (e *environment) target() BakeTarget {
 	}
 }
 
-// bake deploys the new image over the old one, under faults that begin with it, and returns what the bake after the rollout finds, how long it
-// took and what it reported.
+// bake deploys the new image over the old one, under faults that begin with it, and returns what the bake after the rollout
+// finds, how long it took and what it reported.
 func (e *environment) bake(faults ...string) (verdict Verdict, took time.Duration, progress []string) {
 	e.Helper()
 	e.deploy(e.open(), 1, oldImage)
@@ -137,7 +137,8 @@ func TestWatch(t *testing.T) {
 	for _, speed := range []int{1, 60} {
 		for name, tc := range map[string]struct {
 			faults []string
-			// kinds are those that the evidence may have, none where the version is healthy. The evidence, or each of the warnings, matches text.
+			// kinds are those that the evidence may have, none where the version is healthy. The evidence, or each of the
+			// warnings, matches text.
 			kinds    []string
 			text     string
 			warnings int
@@ -177,7 +178,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchEnds requires that a cancelled context ends the watch, and that alarms and metrics that do not exist are warnings.
+// TestWatchEnds requires that a cancelled context ends the watch, that alarms and metrics that do not exist are warnings, and
+// that the summary names a bake that is too short.
 func TestWatchEnds(t *testing.T) {
 	e := newEnvironment(t, 1)
 	account := e.open()
@@ -193,6 +195,12 @@ func TestWatchEnds(t *testing.T) {
 		"alarm none does not exist and was not judged",
 		"CloudWatch has no metrics of the new version, so that 5xx, latency and memory were not judged",
 	}}, verdict)
+
+	target = e.target()
+	target.For = time.Minute
+	verdict, err = watcher.Watch(t.Context(), target, func(string) {})
+	require.NoError(t, err)
+	require.Equal(t, Verdict{Summary: "too short to judge 5xx and latency, which takes 4m00s"}, verdict)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = watcher.Watch(ctx, e.target(), func(string) { cancel() })

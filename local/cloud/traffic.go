@@ -13,10 +13,12 @@ const (
 	requestsPerMinute = 240
 	usualResponse     = 0.042
 	slowResponse      = 3.4
-	// lateErrorsAfter is how long a task answers well under the fault late-errors, lateErrorShare which share of its requests fails then.
+	// lateErrorsAfter is how long a task answers every request under the fault late-errors, lateErrorShare which share of its
+	// requests fails then.
 	lateErrorsAfter = 90 * time.Second
 	lateErrorShare  = 0.25
-	// leakTime is how long a task runs until it has no memory left under the fault memory-leak, leakStart its use in percent at its start.
+	// leakTime is how long a task runs until it has no memory left under the fault memory-leak, leakStart its use in percent at
+	// its start.
 	leakTime  = 5 * time.Minute
 	leakStart = 60.0
 )
@@ -27,9 +29,11 @@ func hasMetric(name string) bool {
 	return typical || slices.Contains([]string{"RequestCount", "HTTPCode_Target_5XX_Count", "TargetResponseTime"}, name)
 }
 
-// metricAt returns a statistic of a metric in the period that begins at a time, the same for every call; false where there is no value. Metrics of
-// the traffic have none without requests, and before metricDelay has passed.
-func (m model) metricAt(name, statistic string, dimensions map[string]string, at time.Time, period time.Duration) (value float64, exists bool) {
+// metricAt returns a statistic of a metric in the period that begins at a time, the same for every call; false where there is no
+// value. Metrics of the traffic have none without requests, and before metricDelay has passed.
+func (m model) metricAt(
+	name, statistic string, dimensions map[string]string, at time.Time, period time.Duration,
+) (value float64, exists bool) {
 	if typical, known := typicalMetrics[name]; known {
 		value = typical * cmp.Or(extremes[statistic], 1) * m.variation(name, at)
 		if name == "MemoryUtilization" {
@@ -73,7 +77,8 @@ func (m model) variation(name string, at time.Time) float64 {
 	return 0.9 + float64(m.sum("metric", name, at)[0])/1275
 }
 
-// servingTasks returns the healthy tasks in a target group, or in all of a load balancer. Both are in the form of CloudWatch's dimensions.
+// servingTasks returns the healthy tasks in a target group, or in all of a load balancer. Both are in the form of CloudWatch's
+// dimensions.
 func (m model) servingTasks(balancer, group string) []*task {
 	var serving []*task
 	for _, r := range m.ByType(typeTargetGroup) {
@@ -93,7 +98,8 @@ func (m model) servingTasks(balancer, group string) []*task {
 	return serving
 }
 
-// leakedMemory returns how much of its memory, in percent, the fullest task of a service uses that is affected by the fault memory-leak.
+// leakedMemory returns how much of its memory, in percent, the fullest task of a service uses that is affected by the fault
+// memory-leak.
 func (m model) leakedMemory(service string, at time.Time) float64 {
 	then, most := m.at(at), 0.0
 	for _, s := range m.ECS.services() {
@@ -110,8 +116,8 @@ func (m model) leakedMemory(service string, at time.Time) float64 {
 	return min(most, 100)
 }
 
-// breaches returns since when an alarm about the traffic or the memory is in alarm, zero where it is not: each of its last periods has a value that
-// crosses its threshold.
+// breaches returns since when an alarm about the traffic or the memory is in alarm, zero where it is not: each of its last
+// periods has a value that crosses its threshold.
 func (m model) breaches(r *Resource) (since time.Time) {
 	name, dimensions := r.Text("metricName"), map[string]string{}
 	declared, _ := r.Outputs["dimensions"].(map[string]any)
@@ -136,7 +142,8 @@ func (m model) breaches(r *Resource) (since time.Time) {
 	return latest.Add(-time.Duration(count-needed) * minute).Add(minute + m.scaled(metricDelay))
 }
 
-// followsTraffic reports whether the state of an alarm follows the simulated metrics: those that a fault after the rollout changes.
+// followsTraffic reports whether the state of an alarm follows the simulated metrics: those that a fault after the rollout
+// changes.
 func followsTraffic(r *Resource) bool {
 	return slices.Contains([]string{"HTTPCode_Target_5XX_Count", "TargetResponseTime", "MemoryUtilization"}, r.Text("metricName")) &&
 		r.Text("comparisonOperator") == string(types.ComparisonOperatorGreaterThanThreshold)

@@ -17,7 +17,8 @@ func withTraffic(t *testing.T) *simulation {
 	sim.m.speed = 1
 	sim.put(typeLoadBalancer, "alb", values{"arn": "alb", "arnSuffix": "app/alb/1"})
 	sim.put(typeTargetGroup, "tg", values{"arn": "tg", "arnSuffix": "targetgroup/tg/2", "deregistrationDelay": 30.0})
-	sim.put(typeListener, "https", values{"arn": "https", "loadBalancerArn": "alb", "defaultActions": array(values{"type": "forward", "targetGroupArn": "tg"})})
+	forward := array(values{"type": "forward", "targetGroupArn": "tg"})
+	sim.put(typeListener, "https", values{"arn": "https", "loadBalancerArn": "alb", "defaultActions": forward})
 	sim.startService(sim.define(1, imageOne), 1, nil)
 	sim.after(10 * time.Minute)
 	return sim
@@ -31,7 +32,8 @@ func (sim *simulation) metric(name, statistic string, minutes int, dimensions ma
 		stat.Metric.Dimensions = append(stat.Metric.Dimensions, types.Dimension{Name: aws.String(dimension), Value: aws.String(value)})
 	}
 	out, err := getMetricData(sim.m, &cloudwatch.GetMetricDataInput{
-		StartTime: aws.Time(sim.m.now.Add(-time.Duration(minutes) * time.Minute)), EndTime: &sim.m.now, ScanBy: types.ScanByTimestampAscending,
+		StartTime: aws.Time(sim.m.now.Add(-time.Duration(minutes) * time.Minute)), EndTime: &sim.m.now,
+		ScanBy:            types.ScanByTimestampAscending,
 		MetricDataQueries: []types.MetricDataQuery{{Id: aws.String("m"), MetricStat: stat}},
 	})
 	require.NoError(sim.t, err)
@@ -62,14 +64,15 @@ func TestTraffic(t *testing.T) {
 	}
 	require.InDelta(t, 4, failed, 3, "of 14400 requests")
 
-	require.Empty(t, sim.metric("RequestCount", "Sum", 15, map[string]string{"LoadBalancer": "app/alb/1", "TargetGroup": "targetgroup/other/3"}))
+	other := map[string]string{"LoadBalancer": "app/alb/1", "TargetGroup": "targetgroup/other/3"}
+	require.Empty(t, sim.metric("RequestCount", "Sum", 15, other))
 	sim.startService(sim.define(1, imageOne), 0, nil)
 	sim.after(20 * time.Minute)
 	require.Empty(t, sim.metric("RequestCount", "Sum", 15, behindBalancer))
 }
 
-// TestLateFaults requires a rollout to succeed under the faults that begin after it, the metrics and alarms to show them, and the image that ran
-// before to be free of them.
+// TestLateFaults requires a rollout to succeed under the faults that begin after it, the metrics and alarms to show them, and the
+// image that ran before to be free of them.
 func TestLateFaults(t *testing.T) {
 	for fault, tc := range map[string]struct {
 		metric, statistic string
@@ -78,9 +81,11 @@ func TestLateFaults(t *testing.T) {
 		alarm             values
 	}{
 		faultLateErrors: {"HTTPCode_Target_5XX_Count", "Sum", behindBalancer, 1, 50, values{
-			"metricName": "HTTPCode_Target_5XX_Count", "statistic": "Sum", "threshold": 10.0, "evaluationPeriods": 5.0, "dimensions": values{"LoadBalancer": "app/alb/1", "TargetGroup": "targetgroup/tg/2"}}},
+			"metricName": "HTTPCode_Target_5XX_Count", "statistic": "Sum", "threshold": 10.0, "evaluationPeriods": 5.0,
+			"dimensions": values{"LoadBalancer": "app/alb/1", "TargetGroup": "targetgroup/tg/2"}}},
 		faultSlowResponses: {"TargetResponseTime", "p95", behindBalancer, 0.05, 3, values{
-			"metricName": "TargetResponseTime", "extendedStatistic": "p95", "threshold": 2.0, "evaluationPeriods": 5.0, "dimensions": values{"LoadBalancer": "app/alb/1", "TargetGroup": "targetgroup/tg/2"}}},
+			"metricName": "TargetResponseTime", "extendedStatistic": "p95", "threshold": 2.0, "evaluationPeriods": 5.0,
+			"dimensions": values{"LoadBalancer": "app/alb/1", "TargetGroup": "targetgroup/tg/2"}}},
 		faultMemoryLeak: {"MemoryUtilization", "Maximum", ofService, 70, 90, nil},
 	} {
 		t.Run(fault, func(t *testing.T) {

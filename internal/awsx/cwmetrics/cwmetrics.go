@@ -17,7 +17,8 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// NewClient creates a client. For a custom endpoint it uses JSON instead of the SDK's CBOR, which emulators of AWS do not support.
+// NewClient creates a client. For a custom endpoint it uses JSON instead of the SDK's CBOR, which emulators of AWS do not
+// support.
 func NewClient(cfg aws.Config) *cloudwatch.Client {
 	return cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
 		if o.BaseEndpoint != nil {
@@ -32,9 +33,11 @@ type Series struct {
 	Dimensions                       map[string]string
 }
 
-// Read returns the values of each series from one time up to another, by ID and the time at which their period begins. A series without data has
-// none. The error is CloudWatch's, or names the series that it did not return completely.
-func Read(ctx context.Context, client cloudwatch.GetMetricDataAPIClient, series []Series, from, to time.Time, period time.Duration) (map[string]map[time.Time]float64, error) {
+// Read returns the values of each series from one time up to another, by ID and the time at which their period begins. A series
+// without data has none. The error is CloudWatch's, or names the series that it did not return completely.
+func Read(
+	ctx context.Context, client cloudwatch.GetMetricDataAPIClient, series []Series, from, to time.Time, period time.Duration,
+) (map[string]map[time.Time]float64, error) {
 	in := &cloudwatch.GetMetricDataInput{
 		StartTime: &from, EndTime: &to, ScanBy: types.ScanByTimestampAscending,
 		MetricDataQueries: list.Map(series, func(s Series) types.MetricDataQuery { return s.query(period) }),
