@@ -106,7 +106,7 @@ func edits() []edit {
 		{key: "deployment.backup", value: "snapshot"},
 		{key: "deployment.verifiedIn", value: []string{}}, // another value would let no new image through
 		{key: "deployment.snapshotsKept", value: 3},
-		{key: "deployment.rollout", value: object{"timeout": "10m"}},
+		{key: "deployment.rollout", value: object{"timeout": "20m", "alarms": []string{"api-latency", "worker-memory"}, "bake": "1m"}},
 		{key: "deployment.migrations", value: object{"order": "after"}},
 		{key: "deployment.migrations", value: object{"command": []string{"bun", "migrate"}, "timeout": "5m"}},
 		{key: "deployment.migrations", value: object{"cpu": 1024, "memory": 2048}},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -23,7 +24,7 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 	var findings []Finding
 	var failed []error
 	for _, region := range rc.env.AlarmRegions() {
-		found, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(newCloudWatch(inRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
+		found, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(cwmetrics.NewClient(inRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
 			AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm},
 		}), func(out *cloudwatch.DescribeAlarmsOutput) []cwtypes.MetricAlarm { return out.MetricAlarms })
 		if err != nil {

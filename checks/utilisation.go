@@ -10,12 +10,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
-	"github.com/aws/smithy-go/transport/http/protocol/awsjson"
 
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
@@ -95,7 +94,7 @@ func utilisationMetrics(env *environment.Environment) []metric {
 func readUtilisation(ctx context.Context, rc *runContext) (utilisation, error) {
 	return cached(ctx, &rc.cache, "utilisation", func(ctx context.Context) (utilisation, error) {
 		metrics := utilisationMetrics(rc.env)
-		results, err := awsx.Pages(ctx, cloudwatch.NewGetMetricDataPaginator(newCloudWatch(rc.aws()), &cloudwatch.GetMetricDataInput{
+		results, err := awsx.Pages(ctx, cloudwatch.NewGetMetricDataPaginator(cwmetrics.NewClient(rc.aws()), &cloudwatch.GetMetricDataInput{
 			StartTime: aws.Time(rc.now.Add(-utilisationPeriod)), EndTime: aws.Time(rc.now),
 			ScanBy: cwtypes.ScanByTimestampDescending, MetricDataQueries: metricQueries(metrics),
 		}), func(out *cloudwatch.GetMetricDataOutput) []cwtypes.MetricDataResult { return out.MetricDataResults })
@@ -178,13 +177,3 @@ func resultOf(results []cwtypes.MetricDataResult, id string) cwtypes.MetricDataR
 }
 
 func oneDecimal(value float64) float64 { return math.Round(value*10) / 10 }
-
-// newCloudWatch creates a client. For a custom endpoint it uses JSON instead of the SDK's CBOR, which emulators of AWS do not
-// support.
-func newCloudWatch(cfg aws.Config) *cloudwatch.Client {
-	return cloudwatch.NewFromConfig(cfg, func(o *cloudwatch.Options) {
-		if o.BaseEndpoint != nil {
-			o.Protocol = awsjson.New10(schemas.GraniteServiceVersion20100801)
-		}
-	})
-}

@@ -16,6 +16,7 @@ import (
 	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -56,7 +57,7 @@ func readBlockedRequests(ctx context.Context, rc *runContext) (count int, found 
 	dimension := func(name, value string) cwtypes.Dimension {
 		return cwtypes.Dimension{Name: aws.String(name), Value: aws.String(value)}
 	}
-	out, err := newCloudWatch(rc.aws()).GetMetricData(ctx, &cloudwatch.GetMetricDataInput{
+	out, err := cwmetrics.NewClient(rc.aws()).GetMetricData(ctx, &cloudwatch.GetMetricDataInput{
 		StartTime: aws.Time(rc.now.Add(-time.Hour)), EndTime: aws.Time(rc.now),
 		MetricDataQueries: []cwtypes.MetricDataQuery{{Id: aws.String("blocked"), MetricStat: &cwtypes.MetricStat{
 			Metric: &cwtypes.Metric{Namespace: aws.String("AWS/WAFV2"), MetricName: aws.String("BlockedRequests"), Dimensions: []cwtypes.Dimension{

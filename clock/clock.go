@@ -22,7 +22,18 @@ func Real() Clock { return scaled(1) }
 // Fast returns a clock whose waits are shorter by a factor; the time of day is the machine's.
 func Fast(factor int) Clock { return scaled(factor) }
 
+// Speed returns how many seconds of waiting pass in one second of the clock's time of day: 1 for the machine's clock. A clock
+// that wraps another one has a method Speed that returns that one's.
+func Speed(c Clock) int {
+	if s, ok := c.(interface{ Speed() int }); ok {
+		return s.Speed()
+	}
+	return 1
+}
+
 type scaled int
+
+func (s scaled) Speed() int { return int(s) }
 
 func (s scaled) Now() time.Time { return time.Now() }
 

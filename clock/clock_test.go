@@ -25,3 +25,9 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 func TestNowIsTheMachines(t *testing.T) {
 	require.WithinDuration(t, time.Now(), Fast(60).Now(), time.Minute)
 }
+
+func TestSpeed(t *testing.T) {
+	require.Equal(t, 1, Speed(Real()))
+	require.Equal(t, 60, Speed(Fast(60)))
+	require.Equal(t, 1, Speed(struct{ Clock }{Fast(60)}), "a clock that does not forward it")
+}

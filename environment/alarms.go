@@ -1,6 +1,10 @@
 package environment
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Alarms returns what the environment's alarms are about. AlarmName returns the names: the program declares exactly these, and status
 // reports those that the account does not have.
@@ -61,6 +65,56 @@ func (e *Environment) AlarmsIn(region string) []string {
 		}
 	}
 	return found
+}
+
+// RolloutAlarms returns those of Alarms that deployment.rollout.alarms accepts: what a new version of the application can cause within
+// minutes. The others have other causes, are in another region than the services, or go into alarm during any rollout.
+func (e *Environment) RolloutAlarms() []string {
+	all := []string{"alb-5xx", "api-5xx", "api-unhealthy", "api-latency"}
+	for _, s := range e.Services.List() {
+		all = append(all, string(s.Role)+"-cpu", string(s.Role)+"-memory")
+	}
+	return append(all, "db-cpu", "db-connections", "jobs-age", "jobs-dead")
+}
+
+// RolloutAlarmsOf returns those of deployment.rollout.alarms that end the rollout of one service: its own, and those about what all
+// services use.
+func (e *Environment) RolloutAlarmsOf(role Role) []string {
+	var found []string
+	for _, what := range e.Deployment.Rollout.Alarms {
+		about, _, _ := strings.Cut(what, "-")
+		if about == "alb" {
+			about = string(API)
+		}
+		if about == string(role) || e.Services.Get(Role(about)) == nil {
+			found = append(found, what)
+		}
+	}
+	return found
+}
+
+// AlarmMinutes returns for how many minutes CloudWatch evaluates one of RolloutAlarms.
+func AlarmMinutes(what string) int {
+	switch {
+	case what == "db-cpu":
+		return 15
+	case what == "api-latency" || strings.HasSuffix(what, "-cpu"):
+		return 10
+	case what == "jobs-dead":
+		return 1
+	}
+	return 5
+}
+
+// AlarmWatch returns for how long ECS watches deployment.rollout.alarms after the last task is healthy, about: AWS documents only that ECS
+// computes the time from the alarms' configuration.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+func (e *Environment) AlarmWatch() time.Duration {
+	longest := 0
+	for _, what := range e.Deployment.Rollout.Alarms {
+		longest = max(longest, AlarmMinutes(what))
+	}
+	return time.Duration(longest) * time.Minute
 }
 
 // TopicName returns the name of the topic that notifies people.

@@ -15,7 +15,7 @@ type Warning struct {
 // Warnings returns the warnings of a valid environment at a time.
 func (e *Environment) Warnings(now time.Time) []Warning {
 	var all []Warning
-	for _, warning := range []*Warning{e.regionWarning(), e.classWarning(), e.connectionWarning(), e.supportWarning(now)} {
+	for _, warning := range []*Warning{e.regionWarning(), e.classWarning(), e.connectionWarning(), e.supportWarning(now), e.rolloutWarning()} {
 		if warning != nil {
 			all = append(all, *warning)
 		}
@@ -44,6 +44,23 @@ func (e *Environment) connectionWarning() *Warning {
 		}
 	}
 	return nil
+}
+
+// minStart is the part of a rollout's time limit that is left, at least, for tasks to start and for the old ones to drain.
+const minStart = 10 * time.Minute
+
+// rolloutWarning compares the time limit of a rollout with the time for which ECS watches the alarms.
+func (e *Environment) rolloutWarning() *Warning {
+	watch, limit := e.AlarmWatch(), e.Deployment.Rollout.Timeout
+	if watch == 0 || limit >= watch+minStart {
+		return nil
+	}
+	return &Warning{
+		Path: "deployment.rollout.timeout",
+		Message: fmt.Sprintf("of %s, ECS watches deployment.rollout.alarms for about %s after the last task is healthy, which leaves %s to start the tasks",
+			formatDuration(limit), formatDuration(watch), formatDuration(max(limit-watch, 0))),
+		Remedy: "give at least " + formatDuration(watch+minStart) + ", or leave out the alarms that CloudWatch evaluates longest",
+	}
 }
 
 // endOfSupport is the last month of RDS's standard support of each major version of PostgreSQL.

@@ -105,6 +105,7 @@ func (e *Environment) WithDeployerSettings(file *Environment) *Environment {
 	changed.Image.CriticalFindings = file.Image.CriticalFindings
 	migrations := e.Deployment.Migrations
 	changed.Deployment = file.Deployment
+	changed.Deployment.Rollout.Alarms = e.Deployment.Rollout.Alarms
 	changed.Deployment.Migrations.CPU, changed.Deployment.Migrations.Memory = migrations.CPU, migrations.Memory
 	changed.Deployment.Migrations.Command = migrations.Command
 	return &changed

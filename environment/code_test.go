@@ -109,12 +109,15 @@ func TestDeployerSettingsKeepCodeAndInfrastructure(t *testing.T) {
 	file.Protected, file.Image.CriticalFindings, file.Delivery.Branch = true, Fail, "other"
 	file.Deployment.Rollback, file.Deployment.Rollout.Timeout = RollbackManual, time.Hour
 	file.Deployment.Migrations.Timeout, file.Deployment.Migrations.Command = time.Hour, []string{"other"}
+	file.Deployment.Rollout.Alarms, file.Deployment.Rollout.Bake = []string{"api-memory"}, time.Hour
 	file.Services.API.CPU, file.Domain.Name, file.Monitoring.Level = 4096, "other.hyperchonk.com", Full
 	changed := e.WithDeployerSettings(file)
 	require.False(t, changed.Protected, "resources are protected by a deployment")
 	require.Equal(t, Fail, changed.Image.CriticalFindings)
 	require.Equal(t, "other", changed.Delivery.Branch)
 	require.Equal(t, RollbackManual, changed.Deployment.Rollback)
+	require.Equal(t, time.Hour, changed.Deployment.Rollout.Bake)
+	require.Equal(t, e.Deployment.Rollout.Alarms, changed.Deployment.Rollout.Alarms, "the services have them")
 	require.Equal(t, time.Hour, changed.Deployment.Migrations.Timeout)
 	require.Equal(t, e.Code(), changed.Code())
 	require.Equal(t, e.Domain, changed.Domain)

@@ -76,6 +76,9 @@ func kindOf(t reflect.Type) string {
 func formatDefault(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case time.Duration:
+		if value == 0 {
+			return ""
+		}
 		return formatDuration(value)
 	case []string:
 		if value == nil {

@@ -252,9 +252,14 @@ type Deployment struct {
 	Health        Health        `yaml:"health"`
 }
 
-// RolloutLimits bounds the wait for services.
+// RolloutLimits bounds the wait for services, and declares what watches a new version.
 type RolloutLimits struct {
+	// Timeout includes the time for which ECS watches the alarms after the last task is healthy.
 	Timeout time.Duration `yaml:"timeout"`
+	// Alarms, of RolloutAlarms, end a rollout; the bake watches them too.
+	Alarms []string `yaml:"alarms"`
+	// Bake is how long the new version is watched after the health probes; 0 means not at all.
+	Bake time.Duration `yaml:"bake"`
 }
 
 // Order is when migrations run.

@@ -43,6 +43,7 @@ func changesOf() map[string]changeable {
 		"queue.visibilityTimeout", "queue.retentionDays", "queue.maxReceives", "configuration.required", "configuration.optional",
 		"monitoring.level", "monitoring.logRetentionDays", "monitoring.emails", "monitoring.webhooks", "firewall.enabled", "firewall.rateLimit",
 		"budget.monthlyUSD", "deployment.rollback", "deployment.backup", "deployment.verifiedIn", "deployment.snapshotsKept", "deployment.rollout.timeout",
+		"deployment.rollout.alarms", "deployment.rollout.bake",
 		"deployment.migrations.order", "deployment.migrations.command", "deployment.migrations.timeout", "deployment.migrations.cpu",
 		"deployment.migrations.memory", "deployment.health.tries", "deployment.health.interval", "delivery.branch", "delivery.trigger",
 		"delivery.approval", "delivery.tests",

@@ -451,6 +451,17 @@ Pulumi.staging.yaml:14: deployment.verifiedIn[2]: development is listed twice; r
 Pulumi.staging.yaml:14: deployment.verifiedIn[3]: "Prod!" is not valid; name another environment, such as staging
    14 |     deployment: {verifiedIn: [dev, staging, development, "Prod!"]}
 `,
+	"rollout-alarms": `
+Pulumi.staging.yaml:14: deployment.rollout.alarms[0]: the environment has no alarm "api-5x"; did you mean api-5xx? give alb-5xx, api-5xx, api-unhealthy, api-latency, api-cpu, api-memory, db-cpu, db-connections, jobs-age or jobs-dead
+Pulumi.staging.yaml:14: deployment.rollout.alarms[2]: api-5xx is listed twice; remove it
+Pulumi.staging.yaml:14: deployment.rollout.alarms[3]: the environment has no alarm "worker-cpu"; give alb-5xx, api-5xx, api-unhealthy, api-latency, api-cpu, api-memory, db-cpu, db-connections, jobs-age or jobs-dead
+Pulumi.staging.yaml:14: deployment.rollout.alarms[4]: api-tasks cannot judge a rollout: a new version is not its cause; give alb-5xx, api-5xx, api-unhealthy, api-latency, api-cpu, api-memory, db-cpu, db-connections, jobs-age or jobs-dead
+   14 |     deployment: {rollout: {alarms: [api-5x, api-5xx, api-5xx, worker-cpu, api-tasks]}}
+`,
+	"rollout-bake": `
+Pulumi.staging.yaml:14: deployment.rollout.bake: 30s is out of range; give a time from 1m to 6h
+   14 |     deployment: {rollout: {bake: 30s}}
+`,
 	"rollout-timeout": `
 Pulumi.staging.yaml:14: deployment.rollout.timeout: 7h is out of range; give a time from 1s to 6h
    14 |     deployment: {rollout: {timeout: 7h}}

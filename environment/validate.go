@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
+	"github.com/balancer/v3-backend-infra/internal/suggest"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // Limits and remedies that several rules share.
@@ -19,6 +21,7 @@ const (
 	maxTasks             = 100
 	maxVisibilityTimeout = 12 * time.Hour
 	maxTimeout           = 6 * time.Hour
+	minBake              = time.Minute // CloudWatch has one value a minute
 	nameRemedy           = "use lower-case letters, digits and single hyphens between them, such as v3-backend"
 )
 
@@ -342,6 +345,10 @@ func (e *Environment) deploymentProblems(l *problemList) {
 	}
 	l.within("deployment.snapshotsKept", d.SnapshotsKept, 1, 90)
 	l.duration("deployment.rollout.timeout", d.Rollout.Timeout, time.Second, maxTimeout)
+	e.rolloutAlarmProblems(l)
+	if d.Rollout.Bake != 0 {
+		l.duration("deployment.rollout.bake", d.Rollout.Bake, minBake, maxTimeout)
+	}
 	oneOf(l, "deployment.migrations.order", d.Migrations.Order, BeforeServices, AfterServices)
 	if len(d.Migrations.Command) == 0 {
 		l.add("deployment.migrations.command", `give the command as a list, such as ["npx", "prisma", "migrate", "deploy"]`, "it is empty")
@@ -350,6 +357,23 @@ func (e *Environment) deploymentProblems(l *problemList) {
 	l.fargate("deployment.migrations", d.Migrations.CPU, d.Migrations.Memory)
 	l.within("deployment.health.tries", d.Health.Tries, 1, 100)
 	l.duration("deployment.health.interval", d.Health.Interval, time.Second, maxTimeout)
+}
+
+// rolloutAlarmProblems checks the alarms that end a rollout: each exists, once, and a new version can cause it.
+func (e *Environment) rolloutAlarmProblems(l *problemList) {
+	alarms, allowed := e.Deployment.Rollout.Alarms, e.RolloutAlarms()
+	for i, what := range alarms {
+		path, remedy := fmt.Sprintf("deployment.rollout.alarms[%d]", i), "give "+text.Join(allowed, "or")
+		switch {
+		case slices.Index(alarms, what) < i:
+			l.add(path, "remove it", "%s is listed twice", what)
+		case slices.Contains(allowed, what):
+		case slices.Contains(e.Alarms(), what):
+			l.add(path, remedy, "%s cannot judge a rollout: a new version is not its cause", what)
+		default:
+			l.add(path, suggest.Hint(what, allowed, remedy), "the environment has no alarm %q", what)
+		}
+	}
 }
 
 func (e *Environment) deliveryProblems(l *problemList) {

@@ -40,6 +40,37 @@ func TestAlarmsHaveNamesAndThresholds(t *testing.T) {
 	require.Equal(t, 10.0*gigabyte, seen["db-storage"].threshold)
 }
 
+// TestAlarmsOfRollouts checks for how long CloudWatch evaluates the alarms that may end a rollout, which limits the rollout's time, and which
+// of them each service has. A service without any has them switched off, since the provider ignores a block that is missing.
+func TestAlarmsOfRollouts(t *testing.T) {
+	env, err := environment.Load("..", "production")
+	require.NoError(t, err)
+	minutes := map[string]int{}
+	for _, a := range alarms(env, pulumi.String("app/alb/1"), pulumi.String("targetgroup/api/2")) {
+		minutes[a.name] = a.minutes
+	}
+	for _, what := range env.RolloutAlarms() {
+		require.Equal(t, minutes[what], environment.AlarmMinutes(what), what)
+	}
+	env.Deployment.Rollout.Alarms = []string{"api-5xx", "api-latency"}
+	for role, want := range map[environment.Role]struct {
+		names   []string
+		watches bool
+	}{
+		environment.API:    {[]string{"v3-backend-production-api-5xx", "v3-backend-production-api-latency"}, true},
+		environment.Worker: {[]string{"v3-backend-production-worker-memory"}, false},
+	} {
+		args := deploymentAlarms(env, role)
+		require.Equal(t, pulumi.ToStringArray(want.names), args.AlarmNames, role)
+		require.Equal(t, pulumi.Bool(want.watches), args.Enable, role)
+		require.Equal(t, pulumi.Bool(want.watches), args.Rollback, role)
+	}
+	_, all := deployed(t, "dev")
+	for _, s := range ofType(all, ServiceType) {
+		require.Equal(t, map[string]any{"alarmNames": []any{"v3-backend-development-" + s.name + "-memory"}, "enable": false, "rollback": false}, s.get("alarms"))
+	}
+}
+
 func TestAlarmsNotifyTheTopic(t *testing.T) {
 	_, all := deployed(t, "dev")
 	require.Nil(t, find(t, all, alarmType, "monitoring-db-cpu").get("alarmActions"), "basic alarms only show")

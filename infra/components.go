@@ -57,7 +57,9 @@ func SectionCopiers(deployed func(component string) bool) []func(to, from *envir
 		{[]string{"queue"}, func(to, from env) { to.Queue = from.Queue }},
 		{[]string{"roles"}, func(to, from env) { to.Image = from.Image }},
 		{[]string{"firewall"}, func(to, from env) { to.Firewall = from.Firewall }},
-		{[]string{"services"}, func(to, from env) { to.Services = from.Services }},
+		{[]string{"services"}, func(to, from env) {
+			to.Services, to.Deployment.Rollout.Alarms = from.Services, from.Deployment.Rollout.Alarms
+		}},
 		{[]string{"network", "database", "firewall", "cluster", "roles", "monitoring"}, func(to, from env) { to.Monitoring = from.Monitoring }},
 		{[]string{"database", "balancer"}, func(to, from env) { to.Protected = from.Protected }},
 		{[]string{"budget"}, func(to, from env) { to.Budget = from.Budget }},

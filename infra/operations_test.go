@@ -162,7 +162,7 @@ func deniedActions(t *testing.T, may policy, operations []string, env, stack str
 // TestGitHubRolesMayCallWhatTheDeployerCalls compares the SDK operations in the sources with the roles' permissions.
 func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	_, all := sharedStack(t)
-	deploying := operations(t, "internal/awsx/*/*.go", "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go",
+	deploying := operations(t, "internal/awsx/*/*.go", "deployer/bake/*.go", "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go",
 		"deployer/database/*.go", "deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/target/*.go",
 		"deployer/stack/*.go", "deployer/statebackend/inspect.go", "deployer/command/up.go", "deployer/command/preview.go",
 		"deployer/command/drift.go", "deployer/command/migrate.go", "deployer/command/rollback.go")
@@ -170,7 +170,7 @@ func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	for _, operation := range []string{
 		"ecs.RunTask", "ecs.StopTask", "ecs.StopServiceDeployment", "ecs.ListServiceDeployments", "ecs.DescribeServiceDeployments",
 		"rds.CreateDBSnapshot", "ecr.BatchGetImage", "s3.PutObject", "cloudwatchlogs.GetLogEvents",
-		"cloudwatchlogs.FilterLogEvents",
+		"cloudwatchlogs.FilterLogEvents", "cloudwatch.GetMetricData", "cloudwatch.DescribeAlarms", "elasticloadbalancingv2.DescribeTargetHealth",
 	} {
 		require.Contains(t, deploying, operation, "the sources were read")
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Service is a long-running role of the image: its task definition, its ECS service and its autoscaling.
@@ -97,6 +98,7 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 		DeploymentMaximumPercent:        pulumi.Int(maximumPercent),
 		AvailabilityZoneRebalancing:     pulumi.String(rebalancing),
 		DeploymentCircuitBreaker:        ecs.ServiceDeploymentCircuitBreakerArgs{Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)},
+		Alarms:                          deploymentAlarms(env, s.Role),
 		NetworkConfiguration: ecs.ServiceNetworkConfigurationArgs{
 			Subnets:        args.SubnetIDs,
 			SecurityGroups: pulumi.StringArray{args.SecurityGroupID},
@@ -117,6 +119,22 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 		}}
 	}
 	return service
+}
+
+// deploymentAlarms returns the alarms that end a rollout of a service. ECS does not require them to exist, and they refer to the service: it
+// gets their names. A service without any has them switched off, and names one: the provider changes nothing where the block is missing, and
+// sends no empty list, which the API requires.
+// Source: https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/ecs/service.go
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+func deploymentAlarms(env *environment.Environment, role environment.Role) ecs.ServiceAlarmsArgs {
+	watched := env.RolloutAlarmsOf(role)
+	watches := pulumi.Bool(len(watched) > 0)
+	if !watches {
+		watched = []string{string(role) + "-memory"}
+	}
+	return ecs.ServiceAlarmsArgs{
+		AlarmNames: pulumi.ToStringArray(list.Map(watched, env.AlarmName)), Enable: watches, Rollback: watches,
+	}
 }
 
 // serviceRole is a role that an AWS service assumes on behalf of sources in this account, and its policy.

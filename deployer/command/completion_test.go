@@ -17,7 +17,7 @@ var completed = map[string]string{
 	"deployer status --env dev,":              "dev,production dev,staging",
 	"deployer cost --env |":                   "dev production staging shared all",
 	"deployer --env dev up --sk":              "--skip",
-	"deployer up --skip |":                    "backup provision migrate rollout health validate",
+	"deployer up --skip |":                    "backup provision migrate rollout health bake validate",
 	"deployer up --skip migrate,h":            "migrate,health",
 	"deployer up --skip migrate --sk":         "--skip", // a list continues
 	"deployer url --env dev --en":             "--endpoint-url",

@@ -1,13 +1,16 @@
 package command
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -30,15 +33,18 @@ type suite struct{ *testing.M }
 // Run runs the tests.
 func (s suite) Run() int {
 	defer func() {
-		if sharedStaging.dir != "" {
-			_ = os.RemoveAll(sharedStaging.dir)
+		for _, dir := range []string{sharedStaging.dir, unbaked.dir} {
+			if dir != "" {
+				_ = os.RemoveAll(dir)
+			}
 		}
 	}()
 	return s.M.Run()
 }
 
-// engineRoot returns the project's root. It skips a test that runs the real engine in short mode, and where the engine
-// was not built.
+// engineRoot returns a directory with everything that is in the project's root, but without bakes in the files of environments: in most tests
+// of deployments, a bake is only five seconds of waiting. bake.txtar has the files as they are. It skips a test that runs the real engine in
+// short mode, and where the engine was not built.
 func engineRoot(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
@@ -48,7 +54,41 @@ func engineRoot(t *testing.T) string {
 	if _, err := os.Stat(filepath.Join(root, "bin", "pulumi")); err != nil {
 		t.Skip("bin/pulumi is missing: `make bin/pulumi` builds the engine that this test runs")
 	}
-	return root
+	unbaked.once.Do(func() { unbaked.dir, unbaked.err = withoutBakes(root) })
+	require.NoError(t, unbaked.err)
+	return unbaked.dir
+}
+
+// unbaked is the directory that engineRoot returns. It is created once and never changed.
+var unbaked struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// bakeSetting matches the setting of a bake in a file of an environment.
+var bakeSetting = regexp.MustCompile(`, bake: [0-9a-z]+`)
+
+// withoutBakes returns a new directory with links to what is in the project's root, and with the files of environments without bakes.
+func withoutBakes(root string) (string, error) {
+	dir, err := os.MkdirTemp("", "project-")
+	if err != nil {
+		return "", err
+	}
+	entries, err := os.ReadDir(root)
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasPrefix(name, ".git") && name != ".github" || name == ".deployer" {
+			continue
+		}
+		if matched, _ := filepath.Match("Pulumi.*.yaml", name); !matched {
+			err = errors.Join(err, os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)))
+			continue
+		}
+		content, readErr := os.ReadFile(filepath.Join(root, name))
+		err = errors.Join(err, readErr, os.WriteFile(filepath.Join(dir, name), bakeSetting.ReplaceAll(content, nil), 0o600))
+	}
+	return dir, err
 }
 
 func projectRoot(t *testing.T) string {

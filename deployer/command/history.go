@@ -13,6 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // defaultHistoryLimit is a screenful of deployments.
@@ -97,7 +98,7 @@ func (o historyOptions) run(ctx context.Context) error {
 			o.terminal.printf("nothing was deployed to %s yet\n", t.Name)
 			return nil
 		}
-		err = ui.History(o.terminal.out, history.MarkCrashed(records, running), o.format, o.terminal.style())
+		err = ui.History(o.terminal.out, list.Map(history.MarkCrashed(records, running), o.terminal.flags.addToRecord), o.format, o.terminal.style())
 		o.printSimulated(t)
 		return err
 	})

@@ -104,6 +104,9 @@ func (o upOptions) shortPlan(ctx context.Context, t *target.Target, image string
 	if t.Env.Deployment.Backup == environment.BackupSnapshot && o.skippedPhases(t.Env)[release.Backup] == "" && !plan.NewStack {
 		short += ", a snapshot first"
 	}
+	if bake := t.Env.Deployment.Rollout.Bake; bake > 0 && !o.restart && o.skippedPhases(t.Env)[release.Rollout] == "" && o.skippedPhases(t.Env)[release.Bake] == "" {
+		short += ", then a bake of " + bake.String()
+	}
 	return short, nil
 }
 

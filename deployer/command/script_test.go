@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 	if testing.Short() {
 		scripts = withoutEngine
 	} else {
-		engineRoot(t)
+		root = engineRoot(t)
 	}
 	output := t.TempDir()
 	t.Cleanup(func() { checkPrinted(t, output) })

@@ -437,6 +437,9 @@ func (o upOptions) printSummary(env *environment.Environment, result history.Dep
 	default:
 		line = fmt.Sprintf("%s runs in %s at %s", tag, env.Name, env.URL())
 	}
+	if !o.dryRun && ran(result, release.Bake) {
+		line += ", baked " + env.Deployment.Rollout.Bake.String()
+	}
 	if o.dryRun {
 		line += "; " + dryRunNote
 	} else {

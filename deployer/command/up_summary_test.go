@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,11 +19,15 @@ func TestLastLineOfUp(t *testing.T) {
 	require.NoError(t, err)
 	const runs = "1.0.0-aaa runs in staging"
 	at := " at " + env.URL()
-	for name, test := range map[string]struct {
+	for row, test := range map[string]struct {
 		options upOptions
 		want    string
 	}{
 		"everything":            {upOptions{}, runs + at + ", after 5s"},
+		"baked":                 {upOptions{}, runs + at + ", baked 5m0s, after 5s"},
+		"baked, a restart":      {upOptions{codeOnly: true, restart: true}, "every task of 1.0.0-aaa in staging was restarted, baked 5m0s, after 5s"},
+		"baked in no dry run":   {upOptions{dryRun: true}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed"},
+		"baked, and skipped":    {upOptions{skip: []string{"bake"}}, runs + at + ", after 5s; skipped: bake"},
 		"no rollout":            {upOptions{skip: []string{"rollout"}}, "1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: rollout"},
 		"no rollout or health":  {upOptions{skip: []string{"health", "rollout"}}, "1.0.0-aaa was not rolled out: staging runs 0.9.0-bbb, after 5s; skipped: health, rollout"},
 		"no health":             {upOptions{skip: []string{"health"}}, runs + ", and whether " + env.URL() + " answers was not checked, after 5s; skipped: health"},
@@ -47,7 +52,7 @@ func TestLastLineOfUp(t *testing.T) {
 		"dry run":             {upOptions{dryRun: true}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed"},
 		"dry run, no rollout": {upOptions{dryRun: true, skip: []string{"rollout"}}, "1.0.0-aaa can be deployed to staging; dry run: nothing was changed; skipped: rollout"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(row, func(t *testing.T) {
 			var out bytes.Buffer
 			test.options.terminal = &terminal{streams: streams{out: &out}}
 			started := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
@@ -58,7 +63,7 @@ func TestLastLineOfUp(t *testing.T) {
 			skipped := test.options.skippedPhases(env)
 			for _, name := range release.PhaseNames() {
 				phase := history.Phase{Name: name, Outcome: history.Succeeded}
-				if skipped[name] != "" {
+				if skipped[name] != "" || name == release.Bake && !strings.HasPrefix(row, "baked") {
 					phase.Outcome = history.Skipped
 				}
 				result.Phases = append(result.Phases, phase)

@@ -2,12 +2,13 @@ package mcp
 
 import (
 	"reflect"
-
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/google/shlex"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // maxNext is how many calls a document suggests.

@@ -3,9 +3,10 @@ package mcp
 import (
 	"bytes"
 	"encoding/json"
-
 	"slices"
 	"strings"
+
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
 // asYAML returns a JSON document as YAML with the same keys in the same order. What YAML could read as anything but text is

@@ -145,6 +145,10 @@ func (d *deployment) interrupted(ctx context.Context, phase string, err error) *
 		stopped.State = describeImages(states, d.image.Digest, d.tagOf(ctx))
 	}
 	stopped.NextStep = "to continue, run the same command again"
+	if phase == Bake {
+		stopped.State += "; the new version was not watched to the end, so it is not verified"
+		stopped.NextStep = "to watch it again, run the same command again"
+	}
 	if phase == Migrate {
 		stopped.NextStep = cmp.Or(hint.Of(err), stopped.NextStep)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/balancer/v3-backend-infra/checks"
@@ -157,6 +159,9 @@ func (e *rolloutError) outside(changesSecrets bool) string {
 
 // explain collects why a service failed: why tasks stopped or could not start, and the last log lines.
 func (r *ecsRollout) explain(ctx context.Context, o observation, message string) serviceFailure {
+	if alarms := o.triggeredAlarms(); len(alarms) > 0 {
+		return r.explainAlarms(ctx, o, message, alarms)
+	}
 	failed := o.failedTasks()
 	if len(failed) == 0 {
 		return r.explainWithoutTasks(o, message)
@@ -166,6 +171,21 @@ func (r *ecsRollout) explain(ctx context.Context, o observation, message string)
 		logExcerpt(excerptTitle, r.lastLogLines(ctx, o.role, aws.ToString(last.task.TaskArn), logTailLines))
 	causes := list.Map(failed, func(f failedTask) checks.Stop { return f.cause })
 	return serviceFailure{message, evidence, hintText(r.env, last.cause), causes}
+}
+
+// explainAlarms collects why alarms ended the rollout of a service: the reason of each, where it can be read. The cause may be the image.
+func (r *ecsRollout) explainAlarms(ctx context.Context, o observation, message string, alarms []string) serviceFailure {
+	f := serviceFailure{verdict: message, hint: fmt.Sprintf("find the cause in the log: `deployer logs --env %[1]s --service %[2]s --since 1h`; "+
+		"`deployer status --env %[1]s --only alarms` shows the alarms", r.env.Stack, o.role)}
+	out, err := r.cloudwatch.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: alarms, AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm}})
+	if err != nil {
+		f.evidence = fmt.Sprintf("\n  why is unknown: %v", err)
+		return f
+	}
+	for _, a := range out.MetricAlarms {
+		f.evidence += fmt.Sprintf("\n  %s, which is %s: %s", aws.ToString(a.AlarmName), a.StateValue, aws.ToString(a.StateReason))
+	}
+	return f
 }
 
 // ecsReason returns the reason that ECS reports, where the cause's message does not have it.

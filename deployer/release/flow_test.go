@@ -35,6 +35,8 @@ type fakeStack struct {
 	code *environment.Code
 	// outdated are services that ECS rolled back.
 	outdated []string
+	// started are the services that the rollout deploys.
+	started []string
 	// release, where it is set, blocks the preview of pending changes.
 	release chan struct{}
 	pending []history.Change
@@ -103,8 +105,8 @@ type services struct {
 	image string
 }
 
-func (s services) watch(context.Context, phaseLog) (map[string]string, error) {
-	return map[string]string{"api": "api:2"}, s.do("watch " + s.image)
+func (s services) watch(context.Context, phaseLog) (rolloutResult, error) {
+	return rolloutResult{map[string]string{"api": "api:2"}, s.started}, s.do("watch " + s.image)
 }
 
 func (s services) outdatedServices(context.Context) ([]string, error) {

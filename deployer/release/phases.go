@@ -43,6 +43,7 @@ func (d *deployment) phases() []phase {
 		{name: Provision, run: d.provision},
 		{name: Rollout, run: d.rollout},
 		{name: Health, run: d.health, skip: d.nothingToProbe},
+		{name: Bake, run: d.bake, enabled: d.isBakeConfigured, skip: d.nothingToBake},
 		{name: Validate, run: d.validate},
 	}
 	at := slices.IndexFunc(phases, func(p phase) bool { return p.name == Rollout })
@@ -112,6 +113,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
 		backup: d.request.SkipPhases[Backup] == "", migrates: d.request.SkipPhases[Migrate] == "",
 		rollsOut: d.request.SkipPhases[Rollout] == "", replacesTasks: d.request.Kind == history.Full,
+		bakes: d.isBakeConfigured() && d.request.SkipPhases[Bake] == "",
 	}
 	if phase := programPhase(d.request.SkipPhases); phase != "" {
 		checker.changesNetwork = d.request.ChangesNetwork
@@ -247,7 +249,7 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	d.servicesChanged = true
+	d.servicesChanged, d.started.since = true, d.deps.Clock.Now()
 	code := d.deps.Env.Code()
 	d.record.Code = &code
 	update, err := d.infra.Release(ctx, d.image.Reference, log.progressLine)
@@ -264,7 +266,9 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 		}
 	}
 	d.previewPending(ctx)
-	if d.record.TaskDefinitions, err = watcher.watch(ctx, log); err != nil {
+	result, err := watcher.watch(ctx, log)
+	d.record.TaskDefinitions, d.started.services = result.definitions, result.started
+	if err != nil {
 		_, _, noImage := d.lastVerifiedImage(ctx)
 		if noImage != nil || d.deps.Env.Deployment.Rollback != environment.RollbackAutomatic || d.outsideImage(ctx, err) != "" {
 			watcher.waitUntilIdle(ctx, log)
@@ -318,8 +322,9 @@ func (d *deployment) health(ctx context.Context, log phaseLog) (string, error) {
 	if !d.servicesChanged { // they are no evidence for this image
 		return succeeded + ", with what ran before", nil
 	}
-	d.record.Verified = true
-	d.tagRunningImage(ctx, log)
+	if !d.bakes(ctx) {
+		d.verify(ctx, log)
+	}
 	return succeeded, nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -25,6 +27,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
@@ -72,6 +75,8 @@ type preflight struct {
 	// changesNetwork reports that the deployment applies the file's description of the network; migrates and rollsOut that it has these
 	// phases.
 	changesNetwork, migrates, rollsOut bool
+	// bakes reports that the new version is watched after its rollout.
+	bakes bool
 	// replacesTasks reports that the deployment gives the tasks definitions by the file, which refer to no other keys than it requires.
 	replacesTasks bool
 	// databasePhase is the phase that applies the file's description of the database; "" where none does.
@@ -104,7 +109,7 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 			image, problems = p.image(ctx)
 			return problems
 		},
-		p.network, p.secret, p.rolloutInProgress, p.migrationRunning, p.database, p.delegation, p.notifications, p.quotas,
+		p.network, p.secret, p.rolloutInProgress, p.migrationRunning, p.database, p.delegation, p.notifications, p.quotas, p.alarms,
 	}
 	if p.migrationOnly {
 		steps = append(steps[:1], p.secret, p.migrationRunning, p.database)
@@ -174,6 +179,9 @@ func (p *preflight) longest() time.Duration {
 	}
 	if p.rollsOut && !p.migrationOnly {
 		total += limits.Rollout.Timeout + time.Duration(limits.Health.Tries)*limits.Health.Interval
+		if p.bakes {
+			total += limits.Rollout.Bake + bakeDelay
+		}
 	}
 	return total
 }
@@ -374,6 +382,36 @@ func (p *preflight) notifications(ctx context.Context) []Problem {
 		})
 	}
 	return problems
+}
+
+// alarms warns of those of deployment.rollout.alarms that are in alarm already: ECS watches none of a service's alarms during a rollout that
+// begins in that state.
+// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+func (p *preflight) alarms(ctx context.Context) []Problem {
+	watched := p.env.Deployment.Rollout.Alarms
+	if !p.rollsOut || len(watched) == 0 {
+		return nil
+	}
+	out, err := cwmetrics.NewClient(p.aws).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+		AlarmNames: list.Map(watched, p.env.AlarmName), StateValue: cwtypes.StateValueAlarm, AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm},
+	})
+	if err != nil {
+		return []Problem{{
+			Check: "alarms", Message: fmt.Sprintf("the state of the alarms that end a rollout is unknown: %v", err),
+			Hint: "allow cloudwatch:DescribeAlarms; ECS watches no alarms in a rollout that begins while one of them is in alarm",
+		}}
+	}
+	return list.Map(out.MetricAlarms, func(a cwtypes.MetricAlarm) Problem {
+		message := fmt.Sprintf("%s has been in alarm since %s (%s): ECS watches no alarms while it rolls out the services that have this one",
+			aws.ToString(a.AlarmName), aws.ToTime(a.StateTransitionedTimestamp).UTC().Format("2006-01-02 15:04 UTC"), aws.ToString(a.StateReason))
+		if p.bakes {
+			message += "; the bake still judges the new version"
+		}
+		return Problem{
+			Check: "alarms", Message: message,
+			Hint: "`deployer status --env " + p.env.Stack + " --only alarms` shows what is wrong; deploy what mends it, or wait until the alarm is OK",
+		}
+	})
 }
 
 // delegation checks that the domain is delegated to the zone's name servers, without which a certificate cannot be validated.

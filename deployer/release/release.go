@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/bake"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -28,11 +29,14 @@ const (
 	Migrate   = "migrate"
 	Rollout   = "rollout"
 	Health    = "health"
+	Bake      = "bake"
 	Validate  = "validate"
 )
 
 // PhaseNames returns the phases that --skip accepts. Preflight resolves the image and is never skipped.
-func PhaseNames() []string { return []string{Backup, Provision, Migrate, Rollout, Health, Validate} }
+func PhaseNames() []string {
+	return []string{Backup, Provision, Migrate, Rollout, Health, Bake, Validate}
+}
 
 // Deps holds what a deployment depends on.
 type Deps struct {
@@ -118,6 +122,9 @@ type deployment struct {
 	previousIncomplete bool
 	// pending is the preview of what a code-only deployment leaves to a full one; nil where there is none.
 	pending *pendingChanges
+	// started is what the rollout started; baker watches it.
+	started startedRollout
+	baker   baker
 	// images is the registry. newWatcher is called before the services are changed.
 	images     ecrimage.Client
 	newWatcher func(context.Context, *environment.Environment, *Image) (rolloutWatcher, error)
@@ -152,6 +159,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
 	d.newWatcher, d.probeHealth = d.newECSWatcher, d.probe
+	d.baker = &bake.Watcher{AWS: deps.AWS, Clock: deps.Clock}
 	d.readServices = func(ctx context.Context) ([]serviceState, error) {
 		return readServiceStates(ctx, ecs.NewFromConfig(deps.AWS), deps.Env)
 	}

@@ -42,21 +42,14 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	case failedPhase == Health && probes.outside() != "":
 		return fmt.Sprintf("nothing was rolled back, because another image would fail in the same way: the cause is %s, not the application; %s",
 			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx), nil
+	case failedPhase == Bake && !isBakeFailure(cause):
+		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
 	case d.request.Restart && !d.changedCode(ctx):
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
 	case failedPhase == Rollout && d.outsideImage(ctx, cause) != "":
 		return d.notCured(ctx, d.outsideImage(ctx, cause)), nil
-	case setting != environment.RollbackAutomatic && failedPhase == Migrate:
-		return fmt.Sprintf("the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is %s; "+
-			"`deployer rollback --env %s` redeploys the last image that was verified healthy",
-			setting, d.deps.Env.Stack) + d.snapshotNote(ctx), nil
-	case setting != environment.RollbackAutomatic && d.isFirst(ctx):
-		return "nothing was rolled back: this is the first deployment" + d.servesNote(ctx), nil
 	case setting != environment.RollbackAutomatic:
-		return fmt.Sprintf("it was not rolled back: deployment.rollback is %s; ECS itself returns to the previous revision, "+
-			"where there is one, while the stack names the new image: "+
-			"deploy the image that should run with `deployer up --env %s --image-tag TAG`",
-			setting, d.deps.Env.Stack) + d.snapshotNote(ctx), nil
+		return d.leftToPerson(ctx, failedPhase), nil
 	}
 	last, code, err := d.lastVerifiedImage(ctx)
 	if err != nil {
@@ -78,6 +71,27 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	answer, outcome := d.probeRolledBack(ctx, log, d.infra.Deployed(code))
 	log.ended(outcome, runs+answer, d.deps.Clock.Now().Sub(start))
 	return "rolled back: " + runs + answer + d.databaseNote(ctx), nil
+}
+
+// leftToPerson returns what runs after a failure where deployment.rollback is manual, and how to go back.
+func (d *deployment) leftToPerson(ctx context.Context, failedPhase string) string {
+	setting, stack := d.deps.Env.Deployment.Rollback, d.deps.Env.Stack
+	switch {
+	case failedPhase == Migrate:
+		return fmt.Sprintf("the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is %s; "+
+			"`deployer rollback --env %s` redeploys the last image that was verified healthy", setting, stack) + d.snapshotNote(ctx)
+	case d.isFirst(ctx):
+		return "nothing was rolled back: this is the first deployment" + d.servesNote(ctx)
+	case failedPhase == Health || failedPhase == Bake:
+		back := d.wayBack(ctx)
+		if back != "" {
+			back = "; to go back: " + back
+		}
+		return fmt.Sprintf("%s and was not rolled back: deployment.rollback is %s%s", d.imageRuns(), setting, back) + d.snapshotNote(ctx)
+	}
+	return fmt.Sprintf("it was not rolled back: deployment.rollback is %s; ECS itself returns to the previous revision, "+
+		"where there is one, while the stack names the new image: "+
+		"deploy the image that should run with `deployer up --env %s --image-tag TAG`", setting, stack) + d.snapshotNote(ctx)
 }
 
 // outsideImage returns why a rollout failed where another image would fail in the same way; "" where one may succeed. An earlier image
@@ -246,6 +260,7 @@ func (d *deployment) redeploy(ctx context.Context, log phaseLog, image *Image, c
 	if err := d.refreshServices(ctx, log, watcher, image); err != nil {
 		return err
 	}
-	d.record.TaskDefinitions, err = watcher.watch(ctx, log)
+	result, err := watcher.watch(ctx, log)
+	d.record.TaskDefinitions = result.definitions
 	return err
 }

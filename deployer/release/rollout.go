@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -20,6 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 )
 
@@ -36,12 +38,14 @@ const (
 
 // ecsRollout implements rolloutWatcher with the ECS API.
 type ecsRollout struct {
-	env   *environment.Environment
-	ecs   *ecs.Client
-	elb   *elb.Client
-	logs  *cloudwatchlogs.Client
-	clock clock.Clock
-	image *Image
+	env  *environment.Environment
+	ecs  *ecs.Client
+	elb  *elb.Client
+	logs *cloudwatchlogs.Client
+	// cloudwatch reads alarms.
+	cloudwatch *cloudwatch.Client
+	clock      clock.Clock
+	image      *Image
 
 	// trackers is keyed by service name.
 	trackers map[string]*serviceTracker
@@ -55,11 +59,12 @@ type ecsRollout struct {
 func newECSRollout(env *environment.Environment, cfg aws.Config, c clock.Clock, image *Image) *ecsRollout {
 	return &ecsRollout{
 		env: env, clock: c, image: image, ecs: ecs.NewFromConfig(cfg), elb: elb.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+		cloudwatch: cwmetrics.NewClient(cfg),
 	}
 }
 
 // watch implements rolloutWatcher. It ends early where waiting cannot help.
-func (r *ecsRollout) watch(ctx context.Context, log phaseLog) (map[string]string, error) {
+func (r *ecsRollout) watch(ctx context.Context, log phaseLog) (rolloutResult, error) {
 	failures := &taskFailureReporter{rollout: r, log: log, reported: map[string]bool{}}
 	pause := newBackoff(r.clock)
 	timeout := r.env.Deployment.Rollout.Timeout
@@ -72,22 +77,22 @@ func (r *ecsRollout) watch(ctx context.Context, log phaseLog) (map[string]string
 		observations, err := r.poll(ctx)
 		if err != nil && ctx.Err() == nil {
 			if pollErrors++; pollErrors == maxPollErrors || expiry.IsError(err) {
-				return nil, err
+				return rolloutResult{}, err
 			}
 			log.progress("poll failed: %v", err)
 		}
 		if err == nil {
 			if pollErrors = 0; last == nil {
 				if err := r.retryStalled(ctx, observations, log); err != nil {
-					return nil, err
+					return rolloutResult{}, err
 				}
 			}
 			before := waiting
 			if waiting, err = r.assess(ctx, observations, failures, pause.elapsed() >= consistencyWindow); err != nil {
-				return nil, err
+				return rolloutResult{}, err
 			}
 			if waiting == "" {
-				return taskDefinitions(observations), nil
+				return resultOf(observations), nil
 			}
 			if last = observations; waiting != before {
 				log.progress("%s", waiting)
@@ -99,10 +104,10 @@ func (r *ecsRollout) watch(ctx context.Context, log phaseLog) (map[string]string
 			}
 		}
 		if pause.wait(ctx, timeout) != nil {
-			return nil, errors.New("the rollout continues in the background")
+			return rolloutResult{}, errors.New("the rollout continues in the background")
 		}
 	}
-	return nil, r.timeoutError(ctx, last, waiting, log)
+	return rolloutResult{}, r.timeoutError(ctx, last, waiting, log)
 }
 
 // assess evaluates every service, and stops deployments that cannot succeed. It returns what is waited for, "" when all services
@@ -249,15 +254,25 @@ func (r *ecsRollout) stopDeployment(ctx context.Context, o observation, log phas
 	log.note("the deployment of %s is stopped, because it cannot succeed", o.name)
 }
 
-// taskDefinitions returns the services' task definitions, family:revision, by service.
-func taskDefinitions(observations []observation) map[string]string {
-	byService := map[string]string{}
+// A rolloutResult is what a rollout has done.
+type rolloutResult struct {
+	// definitions are the services' task definitions, family:revision, by service; started are the services that ECS deployed.
+	definitions map[string]string
+	started     []string
+}
+
+// resultOf returns the result of a rollout that has ended.
+func resultOf(observations []observation) rolloutResult {
+	result := rolloutResult{definitions: map[string]string{}}
 	for _, o := range observations {
 		if o.service != nil {
-			byService[o.name] = awsx.NameFromARN(aws.ToString(o.service.TaskDefinition))
+			result.definitions[o.name] = awsx.NameFromARN(aws.ToString(o.service.TaskDefinition))
+		}
+		if o.deployment != nil {
+			result.started = append(result.started, o.name)
 		}
 	}
-	return byService
+	return result
 }
 
 // isUnavailable reports whether AWS, or an emulator, will never answer a call: the credentials may not make it, or it is not
@@ -276,8 +291,8 @@ func isUnavailable(err error) bool {
 
 // rolloutWatcher knows the services as they were before a change, and watches what they do after it.
 type rolloutWatcher interface {
-	// watch waits until the services run the image, and returns their task definitions, by service.
-	watch(ctx context.Context, log phaseLog) (map[string]string, error)
+	// watch waits until the services run the image.
+	watch(ctx context.Context, log phaseLog) (rolloutResult, error)
 	// outdatedServices returns the services that were not changed although they run another image.
 	outdatedServices(ctx context.Context) ([]string, error)
 	// restart starts a deployment of every service that was not changed, or only of one.

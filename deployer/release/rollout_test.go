@@ -1,6 +1,7 @@
 package release
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,9 +54,10 @@ func TestPollReadsOnlyWhatIsNeeded(t *testing.T) {
 		6: func() { e.run(newDigest); e.end(types.ServiceDeploymentStatusSuccessful) },
 	})
 	log, _ := newTestLog()
-	definitions, err := r.watch(t.Context(), log)
+	result, err := r.watch(t.Context(), log)
 	require.NoError(t, err)
-	require.Len(t, definitions, 3)
+	require.Len(t, result.definitions, 3)
+	require.Equal(t, e.names(), slices.Sorted(slices.Values(result.started)))
 	starting, becoming := []string{askServices, askDeployments}, []string{askServices, askDeployments, askTargets}
 	truth := []string{askServices, askDeployments, "ListTasks RUNNING", "DescribeTasks", askTargets}
 	require.Equal(t, [][]string{starting, starting, starting, becoming, becoming, becoming, truth}, e.calls)
@@ -210,9 +212,9 @@ func TestStopDeploymentRefused(t *testing.T) {
 	e.errors["StopServiceDeployment"] = &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "not you"}
 	log, logged := newTestLog()
 	_, err := r.watch(t.Context(), log)
-	require.ErrorContains(t, err, "not finished after 15m0s: api 0 of 1 new running, 1 pending, 1 old still serving")
+	require.ErrorContains(t, err, "not finished after 20m0s: api 0 of 1 new running, 1 pending, 1 old still serving")
 	require.Contains(t, logged(), "could not be stopped early, ECS's circuit breaker will end it: ")
-	require.Less(t, e.now.Sub(deployedAt), 16*time.Minute)
+	require.Less(t, e.now.Sub(deployedAt), 21*time.Minute)
 }
 
 // One poll may fail; many in a row end the watch.

@@ -41,6 +41,9 @@ type timingClock struct {
 	waited, requested time.Duration
 }
 
+// Speed returns that of the clock that is measured.
+func (c *timingClock) Speed() int { return clock.Speed(c.Clock) }
+
 // Wait implements clock.Clock.
 func (c *timingClock) Wait(ctx context.Context, d time.Duration) error {
 	start := c.Now()

@@ -79,6 +79,7 @@ func TestSaving(t *testing.T) {
 
 func TestTimingClock(t *testing.T) {
 	watch := &timingClock{Clock: clock.Fast(1000)}
+	require.Equal(t, 1000, clock.Speed(watch))
 	began := watch.read()
 	require.NoError(t, watch.Wait(t.Context(), 10*time.Second))
 	passed := watch.read().sub(began)

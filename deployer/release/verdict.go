@@ -80,6 +80,9 @@ func evaluate(o observation, digests []string, consistent bool) verdict {
 			return o.failure("cannot start: %d tasks stopped for a permanent reason", n)
 		}
 		return o.rolling("%s", o.progressText())
+	case d.Status != types.ServiceDeploymentStatusSuccessful && len(o.triggeredAlarms()) > 0:
+		return o.failure("was not rolled out: %s went into alarm, and ECS ended the rollout: %s", text.Join(o.triggeredAlarms(), "and"),
+			strings.TrimSuffix(string(d.Status)+": "+aws.ToString(d.StatusReason), ": "))
 	case d.Status != types.ServiceDeploymentStatusSuccessful:
 		return o.failure("was not rolled out: %s", strings.TrimSuffix("ECS reports "+string(d.Status)+": "+aws.ToString(d.StatusReason), ": "))
 	}
@@ -118,6 +121,20 @@ func (o observation) evaluateTasks(digests []string, consistent bool) verdict {
 // deploymentInProgress reports whether a service deployment has neither finished nor begun to roll back.
 func deploymentInProgress(d *types.ServiceDeployment) bool {
 	return d.Status == types.ServiceDeploymentStatusPending || d.Status == types.ServiceDeploymentStatusInProgress
+}
+
+// triggeredAlarms returns the alarms for which ECS ended this run's deployment.
+func (o observation) triggeredAlarms() []string {
+	if o.deployment == nil || o.deployment.Alarms == nil {
+		return nil
+	}
+	return o.deployment.Alarms.TriggeredAlarmNames
+}
+
+// watchesAlarms reports whether ECS still watches the alarms of this run's deployment, though its tasks have replaced the old ones.
+func (o observation) watchesAlarms(current types.Deployment, old int32) bool {
+	return old == 0 && current.RunningCount >= o.service.DesiredCount && o.deployment != nil && o.deployment.Alarms != nil &&
+		o.deployment.Alarms.Status == types.ServiceDeploymentRollbackMonitorsStatusMonitoring
 }
 
 // finished reports whether ECS has finished the rollout of the service successfully, or had nothing to do.
@@ -214,7 +231,10 @@ func (o observation) progressText() string {
 	}
 	if current.RunningCount > 0 && len(o.service.LoadBalancers) > 0 {
 		progress += fmt.Sprintf(", %d healthy%s", o.healthyTargets(), o.unhealthyReason())
-	} else if current.RunningCount > 0 && current.RunningCount >= o.service.DesiredCount && old == 0 {
+	}
+	if o.watchesAlarms(current, old) {
+		progress += ", ECS watches the alarms"
+	} else if len(o.service.LoadBalancers) == 0 && current.RunningCount > 0 && current.RunningCount >= o.service.DesiredCount && old == 0 {
 		progress += ", not stable yet"
 	}
 	return progress

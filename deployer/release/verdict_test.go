@@ -137,6 +137,14 @@ func TestEvaluate(t *testing.T) {
 			desired:    1, tasks: []types.Task{running(oldDigest)}, targets: targets(healthy),
 			want: verdict{rolloutFailed, "api was not rolled out: ECS reports ROLLBACK_SUCCESSFUL: circuit breaker: tasks failed to start"},
 		},
+		"ECS watches the alarms of tasks that are healthy": {
+			deployment: &types.ServiceDeployment{Status: types.ServiceDeploymentStatusInProgress, CreatedAt: &deployedAt, Alarms: &types.ServiceDeploymentAlarms{
+				Status: types.ServiceDeploymentRollbackMonitorsStatusMonitoring,
+			}},
+			desired: 1, tasks: []types.Task{running(newDigest)}, targets: targets(healthy),
+			rollouts: []types.Deployment{{Id: aws.String("ecs-svc/2"), Status: aws.String("PRIMARY"), RunningCount: 1}},
+			want:     verdict{rollingOut, "api 1 of 1 new running, 1 healthy, ECS watches the alarms"},
+		},
 		"succeeded, but an old task is left": {
 			deployment: succeeded, desired: 1, tasks: []types.Task{running(newDigest), running(oldDigest)}, targets: targets(healthy),
 			want: verdict{rollingOut, "api still runs 1 task of another image"},

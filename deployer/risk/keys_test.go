@@ -165,11 +165,16 @@ var keyEffects = map[string]struct {
 		{budget, `{"limitAmount":"50"}`, `{"limitAmount":"5000"}`, Weakened, "notifies at a limit of 5000 USD instead of 50", ""},
 	}},
 
-	"deployment.rollback":           {none: deployerOnly},
-	"deployment.backup":             {none: deployerOnly},
-	"deployment.verifiedIn":         {none: deployerOnly},
-	"deployment.snapshotsKept":      {none: deployerOnly},
-	"deployment.rollout.timeout":    {none: deployerOnly},
+	"deployment.rollback":        {none: deployerOnly},
+	"deployment.backup":          {none: deployerOnly},
+	"deployment.verifiedIn":      {none: deployerOnly},
+	"deployment.snapshotsKept":   {none: deployerOnly},
+	"deployment.rollout.timeout": {none: deployerOnly},
+	"deployment.rollout.alarms": {effects: []effect{
+		{ecsService, watching("a", "b"), watching("a"), Weakened, "no longer ends a rollout by the alarm b", ""},
+		{ecsService, watching("a"), notWatching, Weakened, "no longer ends a rollout by alarms; no longer rolls back by alarms", ""},
+	}},
+	"deployment.rollout.bake":       {none: deployerOnly},
 	"deployment.migrations.order":   {none: deployerOnly},
 	"deployment.migrations.command": {none: "it is code, as the image"},
 	"deployment.migrations.timeout": {none: deployerOnly},
@@ -191,6 +196,14 @@ const (
 	preflight    = "preflight refuses it, and what is replaced is lost: TestOfDeletesAndReplacements"
 	deployerOnly = "the deployer reads it, and no resource has it"
 )
+
+// notWatching has the alarms of a service whose rollouts none ends.
+const notWatching = `{"alarms":{"enable":false,"rollback":false,"alarmNames":["c"]}}`
+
+// watching returns the alarms of a service whose rollouts they end.
+func watching(names ...string) string {
+	return `{"alarms":{"enable":true,"rollback":true,"alarmNames":["` + strings.Join(names, `","`) + `"]}}`
+}
 
 func container(before, after string, level Level, want, reverse string) effect {
 	definitions := func(properties string) string {

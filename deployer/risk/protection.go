@@ -94,7 +94,7 @@ var rules = map[string][]rule{
 		turnsOff("deploymentCircuitBreaker.rollback", "no longer rolls a failed rollout back"),
 		turnsOff("alarms.enable", "no longer ends a rollout by alarms"),
 		turnsOff("alarms.rollback", "no longer rolls back by alarms"),
-		fewerElements("alarms.alarmNames", "no longer ends a rollout by the alarm %s"),
+		watchesFewerAlarms,
 		fewerElements("networkConfiguration.subnets", "is in fewer subnets"),
 		fewer("deploymentMinimumHealthyPercent", "keeps %s %% of the tasks during a rollout instead of %s"),
 		fewer("desiredCount", "has a desired count of %s instead of %s"),
@@ -267,6 +267,14 @@ func fewerElements(path, message string) rule {
 		}
 		return lost
 	}
+}
+
+// watchesFewerAlarms compares the alarms that end a rollout. Those of a service that watches none are only named, because a list cannot be empty.
+func watchesFewerAlarms(before, after map[string]any) []string {
+	if !isTrue(at(before, "alarms.enable")) || !isTrue(at(after, "alarms.enable")) {
+		return nil
+	}
+	return fewerElements("alarms.alarmNames", "no longer ends a rollout by the alarm %s")(before, after)
 }
 
 func onlyIf(weaker bool, message string) []string {

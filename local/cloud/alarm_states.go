@@ -19,13 +19,20 @@ type alarmState struct {
 }
 
 // stateOf evaluates the alarms that are in alarm without data: an alarm is evaluated as soon as it exists, for the time before as well, so that
-// those of a first deployment go into alarm before there is anything to measure. Those about a state machine follow its last execution. Other
-// alarms are OK.
+// those of a first deployment go into alarm before there is anything to measure. Those about a state machine follow its last execution. Those
+// about the traffic and the memory follow their metrics. Other alarms are OK.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 func (m model) stateOf(r *Resource) alarmState {
 	ok := alarmState{types.StateValueOk, "Threshold not crossed", r.Created}
 	if failed := m.failedExecution(r); failed != nil {
 		return alarmState{types.StateValueAlarm, "Threshold Crossed: 1 datapoint was greater than the threshold (0.0).", failed.Ended}
+	}
+	if followsTraffic(r) {
+		if since := m.breaches(r); !since.IsZero() {
+			return alarmState{types.StateValueAlarm, fmt.Sprintf("Threshold Crossed: %d datapoints were greater than the threshold (%.1f).",
+				numberOr(r, "evaluationPeriods", 1), r.Number("threshold")), since}
+		}
+		return ok
 	}
 	if r.Text("treatMissingData") != "breaching" {
 		return ok
@@ -38,7 +45,7 @@ func (m model) stateOf(r *Resource) alarmState {
 	periods := numberOr(r, "evaluationPeriods", 1)
 	if name, about := dimensions["ServiceName"].(string); about {
 		for i := range periods {
-			ago := (metricDelay + time.Duration(i)*time.Minute) / time.Duration(max(m.speed, 1))
+			ago := m.scaled(metricDelay + time.Duration(i)*time.Minute)
 			if float64(m.runningAt(name, m.now.Add(-ago))) >= r.Number("threshold") {
 				return ok
 			}

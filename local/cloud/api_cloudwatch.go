@@ -77,7 +77,7 @@ func alarmOf(r *Resource, state alarmState) types.MetricAlarm {
 // typicalMetrics are typical values by metric name. A metric that is not listed has no data.
 var typicalMetrics = map[string]float64{
 	"CPUUtilization": 18, "MemoryUtilization": 41, "FreeStorageSpace": 17 << 30, "FreeableMemory": 900 << 20, "DatabaseConnections": 12,
-	"RequestCount": 240, "TargetResponseTime": 0.042, "HTTPCode_Target_5XX_Count": 0, "HTTPCode_ELB_5XX_Count": 0,
+	"HTTPCode_ELB_5XX_Count": 0, "HTTPCode_ELB_503_Count": 0,
 	"ApproximateNumberOfMessagesVisible": 0, "ApproximateAgeOfOldestMessage": 0, "RunningTaskCount": 1,
 	"BlockedRequests": 0,
 }
@@ -106,9 +106,8 @@ func getMetricData(m model, in *cloudwatch.GetMetricDataInput) (*cloudwatch.GetM
 const maxDatapoints = 1440
 
 func (m model) fillMetric(result *types.MetricDataResult, stat *types.MetricStat, start, end time.Time) {
-	typical, known := typicalMetrics[deref(stat.Metric.MetricName)]
-	period := time.Duration(deref(stat.Period)) * time.Second
-	if !known || period <= 0 || !m.dimensionsExist(stat.Metric.Dimensions) {
+	name, period := deref(stat.Metric.MetricName), time.Duration(deref(stat.Period))*time.Second
+	if !hasMetric(name) || period <= 0 || !m.dimensionsExist(stat.Metric.Dimensions) {
 		return
 	}
 	if result.Label == nil {
@@ -118,10 +117,18 @@ func (m model) fillMetric(result *types.MetricDataResult, stat *types.MetricStat
 		if at.Before(start) {
 			continue
 		}
-		sum := m.sum("metric", deref(stat.Metric.MetricName), at)
-		result.Timestamps = append(result.Timestamps, at)
-		result.Values = append(result.Values, typical*cmp.Or(extremes[deref(stat.Stat)], 1)*(0.9+float64(sum[0])/1275))
+		if value, exists := m.metricAt(name, deref(stat.Stat), dimensionsOf(stat.Metric.Dimensions), at, period); exists {
+			result.Timestamps, result.Values = append(result.Timestamps, at), append(result.Values, value)
+		}
 	}
+}
+
+func dimensionsOf(dimensions []types.Dimension) map[string]string {
+	all := map[string]string{}
+	for _, d := range dimensions {
+		all[deref(d.Name)] = deref(d.Value)
+	}
+	return all
 }
 
 // dimensionsExist reports whether the resources that a metric refers to exist.

@@ -76,6 +76,7 @@ func (m model) describeDeployment(s *service, d *deployment) types.ServiceDeploy
 		CreatedAt: aws.Time(d.Created), UpdatedAt: aws.Time(d.Updated), Status: m.statusOf(d), StatusReason: orNil(d.Reason),
 		TargetServiceRevision: m.revisionSummary(s, d.Target), DeploymentCircuitBreaker: m.describeCircuitBreaker(s, d, r),
 		DeploymentConfiguration: m.describeService(s).DeploymentConfiguration,
+		Alarms:                  &types.ServiceDeploymentAlarms{AlarmNames: d.Alarms.Names, Status: d.Alarms.Status, TriggeredAlarmNames: d.Alarms.Triggered},
 	}
 	if m.reached(d.Started) {
 		out.StartedAt = aws.Time(d.Started)
@@ -178,7 +179,7 @@ func stopServiceDeployment(m model, in *ecs.StopServiceDeploymentInput) (*ecs.St
 	if in.StopType == types.StopServiceDeploymentStopTypeAbort {
 		m.finishDeployment(d, types.ServiceDeploymentStatusStopped, "Service deployment stopped by the user.")
 	} else {
-		m.failRevision(s, s.revision(s.Primary))
+		m.failRevision(s, s.revision(s.Primary), circuitBreakerReason, failedToStart)
 		m.rollBack(s, m.serviceResource(s.ARN), d, "it was stopped by the user.")
 		m.step()
 	}

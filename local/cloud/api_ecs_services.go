@@ -90,6 +90,7 @@ func (m model) describeService(s *service) types.Service {
 		DeploymentConfiguration: &types.DeploymentConfiguration{
 			MinimumHealthyPercent: int32p(least), MaximumPercent: int32p(most), Strategy: types.DeploymentStrategyRolling,
 			DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: enabled, Rollback: rollback},
+			Alarms:                   alarmsOf(r),
 		},
 		NetworkConfiguration: networkOf(r), LoadBalancers: balancersOf(r), EnableExecuteCommand: r.Bool("enableExecuteCommand"),
 		EnableECSManagedTags: r.Bool("enableEcsManagedTags"), PropagateTags: types.PropagateTags(r.Text("propagateTags")),

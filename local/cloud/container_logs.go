@@ -18,6 +18,9 @@ const (
 	scriptUnhealthy      logScript = "unhealthy"
 	scriptStuck          logScript = "stuck"
 	scriptSlow           logScript = "slow"
+	scriptLateErrors     logScript = "late-errors"
+	scriptMemoryLeak     logScript = "memory-leak"
+	scriptSlowResponses  logScript = "slow-responses"
 	scriptCommand        logScript = "command"
 	scriptMigration      logScript = "migration"
 	scriptMigrationIdle  logScript = "migration-idle"
@@ -51,12 +54,15 @@ var startPreamble = []scriptLine{
 	{1 * time.Second, "configuration loaded"},
 }
 
+// serverReady is how the API continues.
+var serverReady = []scriptLine{
+	{3 * time.Second, "database connected"},
+	{4 * time.Second, "server ready at http://0.0.0.0:3000/graphql"},
+}
+
 // logScripts are what containers write; migrationLines adds to those of migrations how Prisma begins and what it applies.
 var logScripts = map[logScript][]scriptLine{
-	scriptAPI: slices.Concat(startPreamble, []scriptLine{
-		{3 * time.Second, "database connected"},
-		{4 * time.Second, "server ready at http://0.0.0.0:3000/graphql"},
-	}),
+	scriptAPI: slices.Concat(startPreamble, serverReady),
 	scriptWorker: slices.Concat(startPreamble, []scriptLine{
 		{3 * time.Second, "database connected"},
 		{4 * time.Second, "worker polls the background jobs"},
@@ -87,6 +93,16 @@ var logScripts = map[logScript][]scriptLine{
 	scriptSlow: slices.Concat(startPreamble, []scriptLine{
 		{3 * time.Second, "warming the cache, this takes about 4 minutes"},
 		{4 * time.Minute, "server ready at http://0.0.0.0:3000/graphql"},
+	}),
+	scriptLateErrors: slices.Concat(startPreamble, serverReady, []scriptLine{
+		{lateErrorsAfter, `{"level":"error","msg":"TypeError: Cannot read properties of undefined (reading 'poolId')","operation":"GetPools","status":500}`},
+	}),
+	scriptMemoryLeak: slices.Concat(startPreamble, serverReady, []scriptLine{
+		{2 * time.Minute, `{"level":"warn","msg":"the cache of prices has 180000 entries"}`},
+		{leakTime - time.Second, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"},
+	}),
+	scriptSlowResponses: slices.Concat(startPreamble, serverReady, []scriptLine{
+		{10 * time.Second, `{"level":"warn","msg":"slow query","operation":"GetPools","ms":3214}`},
 	}),
 	scriptCommand: {
 		{1 * time.Second, "command started"},

@@ -31,6 +31,9 @@ func (m model) deploy(s *service, definition string) {
 		Target: next.ARN, Sources: m.runningRevisions(s), Status: ecs.ServiceDeploymentStatusInProgress,
 		Created: m.now, Started: m.in(pendingTime), Updated: m.now,
 	}
+	if r := m.serviceResource(s.ARN); r != nil {
+		started.Alarms = m.watchAlarms(r)
+	}
 	s.Revisions, s.Deployments = append(s.Revisions, next), append(s.Deployments, started)
 	s.Primary, s.RetryAt = next.ARN, time.Time{}
 }
@@ -115,24 +118,30 @@ func (m model) checkCircuitBreaker(s *service, r *Resource) {
 	switch {
 	case !enabled:
 	case d.Status == ecs.ServiceDeploymentStatusRollbackInProgress:
-		m.failRevision(s, primary)
+		m.failRevision(s, primary, circuitBreakerReason, failedToStart)
 		m.finishDeployment(d, ecs.ServiceDeploymentStatusRollbackFailed, "Service deployment rollback failed: tasks failed to start.")
 	case rollback:
 		d.Tripped = true
-		m.failRevision(s, primary)
+		m.failRevision(s, primary, circuitBreakerReason, failedToStart)
 		m.rollBack(s, r, d, "the circuit breaker threshold was exceeded.")
 	default:
 		d.Tripped = true
-		m.failRevision(s, primary)
+		m.failRevision(s, primary, circuitBreakerReason, failedToStart)
 		m.finishDeployment(d, ecs.ServiceDeploymentStatusStopped, "Service deployment failed because the circuit breaker threshold was exceeded.")
 	}
 }
 
+// Why the circuit breaker fails a revision.
+const (
+	circuitBreakerReason = "ECS deployment circuit breaker"
+	failedToStart        = "tasks failed to start."
+)
+
 // failRevision marks a revision as failed, so that no more of its tasks are started.
-func (m model) failRevision(s *service, r *revision) {
+func (m model) failRevision(s *service, r *revision, by, why string) {
 	r.State, r.Updated = ecs.DeploymentRolloutStateFailed, m.now
-	r.Reason = "ECS deployment circuit breaker: tasks failed to start."
-	m.addEvent(s, "(deployment %s) deployment failed: tasks failed to start.", r.DeploymentID)
+	r.Reason = by + ": " + why
+	m.addEvent(s, "(deployment %s) deployment failed: %s", r.DeploymentID, why)
 }
 
 // rollBack returns to the last revision that completed. It also changes the service's resource: a rollback by ECS is a
@@ -171,7 +180,7 @@ func (m model) completeDeployment(s *service, r *Resource) {
 			healthy++
 		}
 	}
-	if healthy < m.desired(r) {
+	if healthy < m.desired(r) || m.stillWatching(d) {
 		return
 	}
 	status := ecs.ServiceDeploymentStatusSuccessful
@@ -187,10 +196,11 @@ func (m model) completeDeployment(s *service, r *Resource) {
 	m.addEvent(s, "has reached a steady state.")
 }
 
-// markKnownGood records the revision's image as the last one that ran well in the service.
+// markKnownGood records the revision's image as the last one that ran well in the service. Under a fault that begins after the rollout it is
+// not known yet.
 func (m model) markKnownGood(s *service, r *revision) {
 	d, found := m.definition(r.Definition)
-	if !found || m.desiredOf(s) == 0 {
+	if !found || m.desiredOf(s) == 0 || r.Faults.late() {
 		return
 	}
 	if digest, found := m.resolveImage(deref(d.mainContainer().Image)); found {

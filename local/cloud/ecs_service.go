@@ -62,6 +62,7 @@ func (m model) next() (next time.Time, found bool) {
 		consider(s.RetryAt)
 		if d := s.latestDeployment(); d != nil {
 			consider(d.Started)
+			consider(d.Alarms.Until)
 		}
 	}
 	for _, x := range m.Executions {
@@ -81,6 +82,7 @@ func (m model) step() {
 		}
 		m.countFailures(s, r)
 		m.checkCircuitBreaker(s, r)
+		m.checkAlarms(s, r)
 		m.scale(s, r)
 		m.completeDeployment(s, r)
 	}

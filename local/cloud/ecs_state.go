@@ -71,6 +71,8 @@ type deployment struct {
 	Finished time.Time                   `json:"finished,omitzero"`
 	// Tripped is set when the circuit breaker ended it.
 	Tripped bool `json:"tripped,omitempty"`
+	// Alarms are those that end it.
+	Alarms alarmWatch `json:"alarms,omitzero"`
 	// RollbackTo is the revision that a rollback returns to.
 	RollbackTo     string    `json:"back,omitempty"`
 	RollbackSince  time.Time `json:"backSince,omitzero"`

@@ -39,6 +39,9 @@ const (
 	faultCertificateExpired  = "certificate-expired"
 	faultCertificateName     = "certificate-wrong-name"
 	faultDNSMissing          = "dns-missing"
+	faultLateErrors          = "late-errors"
+	faultMemoryLeak          = "memory-leak"
+	faultSlowResponses       = "slow-responses"
 	faultNotDelegated        = "not-delegated"
 	faultDatabaseUnavailable = "database-unavailable"
 	faultMaintenanceWindow   = "maintenance-window"
@@ -60,6 +63,7 @@ const (
 const (
 	redeployed     = "; with automatic rollback the last verified image is redeployed"
 	expectRollback = "exit 1; the rollout fails and the cause is reported" + redeployed
+	expectBake     = "exit 1 at bake where deployment.rollout.bake is set; the numbers and the limit are reported" + redeployed
 	expectTimeout  = "exit 1; the rollout fails at its time limit" + redeployed
 )
 
@@ -95,6 +99,9 @@ func Faults() []Fault {
 		{faultCertificateExpired, "the certificate expired yesterday", "exit 1 at health, nothing is rolled back; status: error"},
 		{faultCertificateName, "the load balancer presents a certificate for another name", "exit 1 at health, nothing is rolled back; status: error"},
 		{faultDNSMissing, "the alias records of the environments' domains were deleted outside the deployer", "exit 1 at health, nothing is rolled back; the load balancer itself answers; status: error"},
+		{faultLateErrors, "a new image answers a quarter of its requests with 500 once a task has run for 90 seconds", expectBake},
+		{faultMemoryLeak, "containers of a new image use more and more memory, and run out of it after 5 minutes", expectBake},
+		{faultSlowResponses, "a new image answers one request in twenty after more than three seconds", expectBake},
 		{faultPasswordRotated, "RDS rotated the password of every database when the command began", "status: warning; the services restart by themselves, then healthy"},
 		{faultDeadLetters, "the dead-letter queue has messages", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
@@ -136,12 +143,17 @@ func newFaultSet(names []string) (faultSet, error) {
 	return set, nil
 }
 
+// late returns whether there are faults that begin after the rollout, so that its success does not show that the image is good.
+func (f faultSet) late() bool {
+	return f[faultLateErrors] || f[faultMemoryLeak] || f[faultSlowResponses]
+}
+
 // forTasks returns the faults that affect a service's tasks.
 func (f faultSet) forTasks() faultSet {
 	kept := faultSet{}
 	for _, name := range []string{
 		faultTaskCrash, faultOutOfMemory, faultImagePullError, faultTargetsUnhealthy, faultSlowStart, faultRolloutStuck,
-		faultNoCapacity, faultSecretKeyMissing,
+		faultNoCapacity, faultSecretKeyMissing, faultLateErrors, faultMemoryLeak, faultSlowResponses,
 	} {
 		if f[name] {
 			kept[name] = true

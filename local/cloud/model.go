@@ -30,9 +30,10 @@ func (m model) at(t time.Time) model {
 func (m model) in(d time.Duration) time.Time { return m.after(m.now, d) }
 
 // after returns the time at which d, as AWS would take it, has passed since t.
-func (m model) after(t time.Time, d time.Duration) time.Time {
-	return t.Add(d / time.Duration(max(m.speed, 1)))
-}
+func (m model) after(t time.Time, d time.Duration) time.Time { return t.Add(m.scaled(d)) }
+
+// scaled returns how long something takes that takes d in AWS.
+func (m model) scaled(d time.Duration) time.Duration { return d / time.Duration(max(m.speed, 1)) }
 
 // finishPending marks the resources whose creation has completed, whether or not a process still waits for it.
 func (m model) finishPending() {

@@ -281,6 +281,12 @@ func validateService(s *State, r *Resource) error {
 	if err := validateCapacity(s, r); err != nil {
 		return err
 	}
+	for _, block := range r.Blocks("alarms") {
+		if len(stringsAt(block, "alarmNames")) == 0 { // the provider sends no empty list, and the API requires one
+			return errorf("InvalidParameterException", "1 validation error(s) found.\n- missing required field, "+
+				"DeploymentConfiguration.Alarms.AlarmNames.")
+		}
+	}
 	definition := s.Get(typeTaskDefinition, r.Text("taskDefinition"))
 	for _, balancer := range r.Blocks("loadBalancers") {
 		group, container := text(balancer["targetGroupArn"]), text(balancer["containerName"])

@@ -53,6 +53,10 @@ var faultEffects = []faultEffect{
 	{fault: faultTargetsUnhealthy, unhealthyAfter: 30 * time.Second, script: scriptUnhealthy},
 	{fault: faultRolloutStuck, healthDelay: never, script: scriptStuck},
 	{fault: faultSlowStart, healthDelay: 4 * time.Minute, script: scriptSlow},
+	{fault: faultLateErrors, script: scriptLateErrors},
+	{fault: faultMemoryLeak, exitAfter: leakTime, exitCode: 137,
+		reason: "OutOfMemoryError: Container killed due to memory usage", script: scriptMemoryLeak},
+	{fault: faultSlowResponses, script: scriptSlowResponses},
 }
 
 // start schedules the milestones of a service's task.
@@ -66,6 +70,7 @@ func (m model) start(t *task, d definition, c startConditions) {
 		return
 	}
 	effect := c.effect()
+	t.Fault = effect.fault
 	if effect.script != "" {
 		t.LogScript = effect.script
 	}

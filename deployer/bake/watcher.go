@@ -1,0 +1,219 @@
+package bake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/text"
+)
+
+const (
+	// pollInterval is the wait between two polls.
+	pollInterval = 15 * time.Second
+	// metricsDelay is how long after its end a minute's metrics are read: CloudWatch has most of them after two minutes. What it
+	// adds later is read again.
+	// Source: https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
+	metricsDelay = 2 * time.Minute
+	// lateMinutes is for how many minutes metrics are read again.
+	lateMinutes = 3
+	// baselineLength is what the bake is compared with: as long before the rollout.
+	baselineLength = time.Hour
+	// unreadAfter is how long what AWS does not let the deployer read may be old before the bake counts as not judged by it.
+	unreadAfter = time.Minute
+)
+
+// A Watcher watches a new version with the SDK's configuration, on a clock.
+type Watcher struct {
+	AWS   aws.Config
+	Clock clock.Clock
+}
+
+// Watch polls until the version has failed, or the target's time is over and the metrics of its last minute were read. It reports
+// its progress once a minute. What cannot be read is tried again at each poll, and is a warning of the verdict where it was not
+// read at the end. The only error is that of a context that was cancelled.
+func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(string)) (Verdict, error) {
+	speed := clock.Speed(w.Clock)
+	scale := newTimescale(target.Since, speed)
+	run := &run{
+		reader: NewReader(w.AWS, target, speed), target: target, limits: DefaultLimits(), report: report,
+		start:   scale.environment(w.Clock.Now()),
+		before:  Baseline{Until: scale.environment(target.Since), WithoutBalancer: target.TargetGroup == ""},
+		sources: map[string]*source{},
+	}
+	for {
+		now := scale.environment(w.Clock.Now())
+		run.poll(ctx, now)
+		if ctx.Err() != nil {
+			return Verdict{}, ctx.Err()
+		}
+		verdict := Judge(run.before, run.samples, run.limits)
+		if verdict.Failed || !now.Before(run.end()) {
+			verdict.Warnings = append(verdict.Warnings, run.notJudged(now)...)
+			verdict.Summary = run.withShortness(verdict)
+			return verdict, nil
+		}
+		run.reportProgress(now, verdict)
+		if err := w.Clock.Wait(ctx, pollInterval); err != nil {
+			return Verdict{}, err
+		}
+	}
+}
+
+// run is the state of one bake. Its times are the environment's.
+type run struct {
+	reader *Reader
+	target BakeTarget
+	limits Limits
+	report func(string)
+	start  time.Time
+	before Baseline
+	// baselineRead reports that before has its minutes, metricsUntil up to when metrics of the bake were read.
+	baselineRead bool
+	metricsUntil time.Time
+	samples      []Sample
+	// sources are what is read, by name; missingAlarms do not exist.
+	sources       map[string]*source
+	missingAlarms []string
+	reported      time.Time
+}
+
+// source is something that is read at each poll. err is of the last reading, succeeded the time of the last that did.
+type source struct {
+	err       error
+	succeeded time.Time
+}
+
+// The names of the sources, as messages have them.
+const (
+	sourceAlarms   = "the alarms"
+	sourceStops    = "the tasks that stop"
+	sourceTargets  = "the targets"
+	sourceMetrics  = "the metrics"
+	sourceBaseline = "the hour before"
+)
+
+// end returns when the metrics of the last minute of the bake can be read.
+func (r *run) end() time.Time {
+	last := r.start.Add(r.target.For)
+	if whole := last.Truncate(time.Minute); whole.Before(last) {
+		last = whole.Add(time.Minute)
+	}
+	return last.Add(metricsDelay)
+}
+
+// poll adds a sample. What cannot be read is missing in it.
+func (r *run) poll(ctx context.Context, now time.Time) {
+	s := Sample{At: now}
+	r.read(sourceAlarms, now, func() (err error) {
+		s.Alarms, r.missingAlarms, err = r.reader.Alarms(ctx)
+		return err
+	})
+	r.read(sourceStops, now, func() (err error) {
+		s.Stops, err = r.reader.Stops(ctx, r.start)
+		return err
+	})
+	r.read(sourceTargets, now, func() (err error) {
+		s.Targets, err = r.reader.Targets(ctx)
+		return err
+	})
+	if !r.baselineRead {
+		r.read(sourceBaseline, now, func() (err error) {
+			until := r.before.Until.Truncate(time.Minute)
+			r.before.Minutes, err = r.reader.Minutes(ctx, until.Add(-baselineLength), until)
+			r.baselineRead = err == nil
+			return err
+		})
+	}
+	if until := now.Add(-metricsDelay).Truncate(time.Minute); until.After(r.metricsUntil) && until.After(r.start) {
+		r.read(sourceMetrics, now, func() (err error) {
+			from := r.start.Truncate(time.Minute)
+			if again := r.metricsUntil.Add(-lateMinutes * time.Minute); again.After(from) {
+				from = again
+			}
+			if s.Minutes, err = r.reader.Minutes(ctx, from, until); err == nil {
+				r.metricsUntil = until
+			}
+			return err
+		})
+	}
+	r.samples = append(r.samples, s)
+}
+
+// read reads a source, and reports the first of its errors in a row.
+func (r *run) read(name string, now time.Time, read func() error) {
+	s := r.sources[name]
+	if s == nil {
+		s = &source{}
+		r.sources[name] = s
+	}
+	err := read()
+	if err != nil && s.err == nil {
+		r.report(fmt.Sprintf("%s cannot be read, trying again: %s", name, text.FirstLine(err.Error())))
+	}
+	if s.err = err; err == nil {
+		s.succeeded = now
+	}
+}
+
+// notJudged returns a warning about each source that could not be read at the end, about alarms that do not exist, and where
+// CloudWatch has no metrics. Where the metrics could not be read, those of the hour before are not worth a warning of their own.
+func (r *run) notJudged(now time.Time) []string {
+	var warnings []string
+	metrics := r.sources[sourceMetrics]
+	for _, name := range []string{sourceAlarms, sourceStops, sourceTargets, sourceBaseline, sourceMetrics} {
+		s := r.sources[name]
+		switch {
+		case s == nil || s.err == nil, name == sourceBaseline && metrics != nil && metrics.err != nil:
+		case s.succeeded.IsZero():
+			warnings = append(warnings, fmt.Sprintf("%s could not be read, and so not judged: %s", name, text.FirstLine(s.err.Error())))
+		case now.Sub(s.succeeded) >= unreadAfter:
+			warnings = append(warnings, fmt.Sprintf("%s could not be read in the last %s, and so not judged then: %s", name,
+				text.Duration(now.Sub(s.succeeded)), text.FirstLine(s.err.Error())))
+		}
+	}
+	for _, name := range r.missingAlarms {
+		warnings = append(warnings, fmt.Sprintf("alarm %s does not exist and was not judged", name))
+	}
+	hasMinutes := func(s Sample) bool { return len(s.Minutes) > 0 }
+	if metrics != nil && metrics.err == nil && !slices.ContainsFunc(r.samples, hasMinutes) {
+		warnings = append(warnings, "CloudWatch has no metrics of the new version, so that 5xx, latency and memory were not judged")
+	}
+	return warnings
+}
+
+// withShortness returns the verdict's summary, and that the bake was too short for the metrics where it was: response times are
+// judged by the most minutes.
+func (r *run) withShortness(verdict Verdict) string {
+	enough := time.Duration(r.limits.SlowMinutes)*time.Minute + r.limits.Settle
+	if verdict.Failed || r.target.For >= enough || r.before.WithoutBalancer {
+		return verdict.Summary
+	}
+	short := fmt.Sprintf("too short to judge 5xx and latency, which takes %s", text.Duration(enough))
+	return strings.TrimPrefix(verdict.Summary+"; "+short, "; ")
+}
+
+// reportProgress reports once a minute how much time has passed, and what was observed or is waited for.
+func (r *run) reportProgress(now time.Time, verdict Verdict) {
+	if !r.reported.IsZero() && now.Sub(r.reported) < time.Minute {
+		return
+	}
+	r.reported = now
+	passed := min(now.Sub(r.start), r.target.For)
+	progress := fmt.Sprintf("%s of %s watched", text.Duration(passed), text.Duration(r.target.For))
+	switch {
+	case passed == r.target.For:
+		progress += ", waiting for the metrics of the last minute"
+	case verdict.Summary == "":
+		progress += fmt.Sprintf(", waiting for the first metrics, which take %s", text.Duration(metricsDelay+r.limits.Settle))
+	}
+	if verdict.Summary != "" {
+		progress += "; " + verdict.Summary
+	}
+	r.report(progress)
+}
