@@ -11,6 +11,9 @@ func (e *Environment) Alarms() []string {
 		all = append(all, role+"-cpu", role+"-memory", role+"-tasks")
 	}
 	all = append(all, "db-cpu", "db-memory", "db-storage", "db-connections", "jobs-age", "jobs-dead", "rotation-failed", "rotation-late")
+	if e.AwakeSchedule() != nil {
+		all = append(all, "schedule-failed", "schedule-late")
+	}
 	return append(all, e.GlobalAlarms()...)
 }
 

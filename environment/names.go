@@ -108,6 +108,29 @@ func (e *Environment) RotationRoleName() string { return e.ResourceName("rotatio
 // RotationRuleRoleName returns the name of the role with which the rule starts the state machine.
 func (e *Environment) RotationRuleRoleName() string { return e.ResourceName("rotation-rule-role") }
 
+// ScheduleName returns the name of the state machine that puts the environment to sleep and wakes it, and of the rule that starts it.
+func (e *Environment) ScheduleName() string { return e.ResourceName("schedule") }
+
+// ScheduleMachineARN returns the ARN of the state machine.
+func (e *Environment) ScheduleMachineARN() string {
+	return fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", e.Region, e.Account, e.ScheduleName())
+}
+
+// WakeScheduleName and SleepScheduleName return the names of the schedules of EventBridge Scheduler that start the state machine.
+func (e *Environment) WakeScheduleName() string { return e.ResourceName("wake") }
+
+// SleepScheduleName is described with WakeScheduleName.
+func (e *Environment) SleepScheduleName() string { return e.ResourceName("sleep") }
+
+// ScheduleRoleName returns the name of the role of the state machine.
+func (e *Environment) ScheduleRoleName() string { return e.ResourceName("schedule-role") }
+
+// ScheduleStartRoleName returns the name of the role with which EventBridge Scheduler starts the state machine.
+func (e *Environment) ScheduleStartRoleName() string { return e.ResourceName("schedule-start-role") }
+
+// ScheduleRuleRoleName returns the name of the role with which the rule starts the state machine.
+func (e *Environment) ScheduleRuleRoleName() string { return e.ResourceName("schedule-rule-role") }
+
 // FlowLogsRoleName returns the name of the role with which the network's flow logs are written.
 func (e *Environment) FlowLogsRoleName() string { return e.ResourceName("flow-logs-role") }
 

@@ -41,7 +41,8 @@ func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInp
 	}
 	all = append(all, databaseAlarms(env)...)
 	all = append(all, queueAlarms(env)...)
-	return append(all, rotationAlarms(env)...)
+	all = append(all, rotationAlarms(env)...)
+	return append(all, scheduleAlarms(env)...)
 }
 
 // balancerAlarms returns the alarms about the responses to users. Without data there were no requests.

@@ -71,6 +71,7 @@ func coverageByType() map[string]coverage {
 
 		"aws:cloudwatch/eventRule:EventRule":     free,
 		"aws:cloudwatch/eventTarget:EventTarget": free,
+		"aws:scheduler/schedule:Schedule":        leftOut("14 million invocations a month are free"),
 		"aws:sfn/stateMachine:StateMachine":      leftOut("five state transitions an hour and service cost less than a tenth of a dollar a month"),
 
 		"aws:budgets/budget:Budget":                   free,

@@ -37,6 +37,7 @@ func readPermissions(s shared) []statement {
 			"servicequotas:GetServiceQuota",
 			"sns:Get*", "sns:List*",
 			"sqs:GetQueue*", "sqs:List*",
+			"scheduler:GetSchedule",
 			// A preview validates a changed definition of a state machine.
 			"states:Describe*", "states:List*", "states:Validate*",
 			// Not wafv2:GetSampledRequests, which returns requests of users with their headers.
@@ -274,6 +275,7 @@ func namedStatements(s scope) []statement {
 			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe",
 		}, s.alarmARNs("sns", "%s-*")},
 		{[]string{"events:*Rule", "events:*Targets", "events:*agResource"}, s.arns("events", "rule/%s-*")},
+		{[]string{"scheduler:*Schedule"}, s.arns("scheduler", "schedule/default/%s-*")},
 		{[]string{"states:*StateMachine", "states:*agResource"}, s.arns("states", "stateMachine:%s-*")},
 		{[]string{"xray:*agResource", "xray:*SamplingRule"}, s.arns("xray", "sampling-rule/%s")},
 		{[]string{"wafv2:*WebACL", "wafv2:*agResource", "wafv2:*LoggingConfiguration"},
@@ -308,11 +310,12 @@ func roleStatements(s scope) []statement {
 			"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
 		}, anyResource).
 			when("StringNotEquals", "iam:PermissionsBoundary", environment.BoundaryARN(s.Prefix, s.Account)),
-		// The program gives each role to one of these services. IAM limits what passes to the four of them, not each role to its own: a
+		// The program gives each role to one of these services. IAM limits what passes to the five of them, not each role to its own: a
 		// statement for each would exceed the size of the policy, and the boundary limits what any of them can do.
 		allow("PassRoles", []string{"iam:PassRole"}, roles...).
 			when("StringEquals", "iam:PassedToService",
-				"ecs-tasks.amazonaws.com", "events.amazonaws.com", "states.amazonaws.com", "vpc-flow-logs.amazonaws.com"),
+				"ecs-tasks.amazonaws.com", "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com",
+				"vpc-flow-logs.amazonaws.com"),
 		allow("ServiceRoles", []string{"iam:CreateServiceLinkedRole"}, "arn:aws:iam::*:role/aws-service-role/*").
 			when("StringEquals", "iam:AWSServiceName",
 				"ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com",

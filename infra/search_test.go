@@ -635,6 +635,11 @@ func dataHarms(t *testing.T, all []registration) []*attempt {
 	}
 	add("starts production's machine", "states:StartExecution",
 		"arn:aws:states:"+inRegion+"stateMachine:v3-backend-production-rotation")
+	for _, action := range []string{"ssm:PutParameter", "ssm:DeleteParameter"} {
+		add("marks production asleep", action, "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/asleep")
+	}
+	add("reads another parameter", "ssm:GetParameters", "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/token")
+	add("stops production's schedule", "scheduler:UpdateSchedule", "arn:aws:scheduler:"+inRegion+"schedule/default/v3-backend-production-wake")
 	add("writes metrics that alarms read", "cloudwatch:PutMetricData", "*", "cloudwatch:namespace", "AWS/ApplicationELB")
 	for _, action := range []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:PutKeyPolicy",
 		"kms:ScheduleKeyDeletion"} {

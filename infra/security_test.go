@@ -29,6 +29,7 @@ func untaggable(typ string) bool {
 		"aws:iam/rolePolicy:RolePolicy",
 		"aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 		"aws:route53/record:Record",
+		"aws:scheduler/schedule:Schedule", // only groups have tags
 		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
 		"aws:s3/bucketOwnershipControls:BucketOwnershipControls",
 		"aws:s3/bucketPolicy:BucketPolicy",

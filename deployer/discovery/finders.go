@@ -94,6 +94,7 @@ var finders = map[string]finder{
 	"aws:cloudwatch/logGroup:LogGroup":       byInputs("%s", "name"),
 	"aws:cloudwatch/eventRule:EventRule":     byInputs("%s", "name").skip(putOverwrites),
 	"aws:cloudwatch/eventTarget:EventTarget": byInputs("%s/%s", "rule", "targetId").skip(putOverwrites),
+	"aws:scheduler/schedule:Schedule":        byInputs("default/%s", "name"),
 	"aws:sfn/stateMachine:StateMachine":      {needs: []string{"name"}, find: findStateMachine, skipReason: createReturnsExisting},
 	"aws:cloudwatch/metricAlarm:MetricAlarm": byInputs("%s", "name").skip(putOverwrites),
 	"aws:cloudwatch/dashboard:Dashboard":     byInputs("%s", "dashboardName").skip(putOverwrites),

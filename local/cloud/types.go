@@ -67,6 +67,7 @@ const (
 	typeDashboard         = "aws:cloudwatch/dashboard:Dashboard"
 	typeEventRule         = "aws:cloudwatch/eventRule:EventRule"
 	typeEventTarget       = "aws:cloudwatch/eventTarget:EventTarget"
+	typeSchedule          = "aws:scheduler/schedule:Schedule"
 	typeStateMachine      = "aws:sfn/stateMachine:StateMachine"
 	typeSamplingRule      = "aws:xray/samplingRule:SamplingRule"
 	typeBudget            = "aws:budgets/budget:Budget"
