@@ -19,8 +19,11 @@ const (
 const (
 	// LockSilence is for how many seconds a lock may not have been renewed. A holder renews it several times in that time, so that a lock that is
 	// the same afterwards has lost its holder.
-	LockSilence         = 150
-	schedulePoll        = 30
+	LockSilence  = 150
+	schedulePoll = 30
+	// scheduleDrain is how long a task may still run that ECS no longer counts: its deregistration delay, and at most two minutes to stop.
+	// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+	scheduleDrain       = 150
 	scheduleDatabase    = 60 // a database needs minutes to start and to stop
 	scheduleMaxDuration = 2 * 60 * 60
 )
@@ -43,7 +46,7 @@ func scheduleMachine(env *environment.Environment, clusterARN, targetGroupARN st
 	for _, part := range []object{
 		m.begin(),
 		m.mark("MarkAsleep", "", "$$.Execution.StartTime", "Mute"),
-		m.mark("MarkWaking", " (waking)", "$.read.marker.since", "WakeLock"),
+		m.mark("MarkWaking", waking, "$.read.marker.since", "WakeLock"),
 		m.sleep(),
 		m.wake(),
 	} {
@@ -56,6 +59,9 @@ func scheduleMachine(env *environment.Environment, clusterARN, targetGroupARN st
 		"States":         states,
 	}
 }
+
+// waking ends the name in the marker of an environment that is being woken.
+const waking = " (waking)"
 
 // scheduleDefinition generates the states of an environment's machine.
 type scheduleDefinition struct {
@@ -71,6 +77,7 @@ func (m scheduleDefinition) begin() object {
 			{"Variable": "$.action", "StringEquals": actionSleep, "Next": "MarkAsleep"},
 			{"Variable": "$.now.Parameters[0]", "IsPresent": false, "Next": "Awake"},
 			{"Variable": "$.action", "StringEquals": actionWake, "Next": "ReadSince"},
+			{"Variable": "$.now.Parameters[0].Value", "StringMatches": "*" + waking + "*", "Next": "Superseded"},
 		}, "Default": "KeepMarker"},
 		"KeepMarker": object{"Type": "Pass", "Parameters": object{"value.$": "$.now.Parameters[0].Value"}, "ResultPath": "$.own", "Next": "Mute"},
 		"ReadSince": object{"Type": "Pass", "Parameters": object{"marker.$": "States.StringToJson($.now.Parameters[0].Value)"},
@@ -129,8 +136,10 @@ func (m scheduleDefinition) sleep() object {
 	maps.Copy(states, m.forServices("Stop", m.env.Services.List(), m.setCount(func(environment.Service) int { return 0 }), "Drain"))
 	maps.Copy(states, object{
 		"Drain":     m.readServices("Drained"),
-		"Drained":   m.drained("DrainWait", "StopLock"),
+		"Drained":   m.drained("DrainWait", "DrainEnd"),
 		"DrainWait": object{"Type": "Wait", "Seconds": schedulePoll, "Next": "Drain"},
+
+		"DrainEnd": object{"Type": "Wait", "Seconds": scheduleDrain, "Next": "StopLock"},
 
 		"StopRead": m.readDatabase("StopDecide"),
 		"StopDecide": object{"Type": "Choice", "Choices": []object{

@@ -39,6 +39,8 @@ type Options struct {
 	// Faults are the names of the faults to inject. Those that persist change only Environment, the full name; "" means all.
 	Faults      []string
 	Environment string
+	// Locked reports whether a deployment holds the lock of a stack; nil means that none does. The locks of the account are not in a bucket.
+	Locked func(stack string) bool
 }
 
 // Stack is an environment of the account.
@@ -121,7 +123,7 @@ func (a *Account) seed(s *State) error {
 
 // model returns the account at the current time, under the faults that it was opened with.
 func (a *Account) model(s *State) model {
-	return model{State: s, home: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed}
+	return model{State: s, home: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed, locked: a.options.Locked}
 }
 
 // Close closes the file. The account is kept.

@@ -73,6 +73,7 @@ func (m model) completeDatabaseChanges() {
 		if m.now.Sub(since) >= stoppedLimit {
 			delete(m.Stopped, id)
 			m.Databases[id] = &databaseChange{Status: statusStarting, Until: m.after(since.Add(stoppedLimit), databaseStartTime)}
+			m.publishStoppedTooLong(m.Get(typeDatabase, id))
 		}
 	}
 	if m.faults[faultMaintenanceWindow] {

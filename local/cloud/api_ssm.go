@@ -15,7 +15,7 @@ import (
 )
 
 func ssmOperations() []operation {
-	return []operation{readOp(startSession), readOp(getParameter), writeOp(putParameter), writeOp(deleteParameter)}
+	return []operation{readOp(startSession), readOp(getParameter), readOp(getParameters), writeOp(putParameter), writeOp(deleteParameter)}
 }
 
 // parameter is a parameter of Systems Manager in its current version.
@@ -36,6 +36,21 @@ func getParameter(m model, in *ssm.GetParameterInput) (*ssm.GetParameterOutput, 
 		ARN: aws.String(m.arn("ssm", "parameter"+name)), Name: &name, Type: found.Type, Value: aws.String(found.Value), Version: found.Version,
 		LastModifiedDate: aws.Time(found.Modified), DataType: aws.String("text"),
 	}}, nil
+}
+
+// getParameters returns those of some parameters that exist, and the names of the others.
+// Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
+func getParameters(m model, in *ssm.GetParametersInput) (*ssm.GetParametersOutput, error) {
+	out := &ssm.GetParametersOutput{Parameters: []types.Parameter{}, InvalidParameters: []string{}}
+	for _, name := range in.Names {
+		one, err := getParameter(m, &ssm.GetParameterInput{Name: &name})
+		if err != nil {
+			out.InvalidParameters = append(out.InvalidParameters, name)
+			continue
+		}
+		out.Parameters = append(out.Parameters, *one.Parameter)
+	}
+	return out, nil
 }
 
 // Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html

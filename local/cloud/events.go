@@ -84,6 +84,23 @@ func (m model) rotatePasswords() {
 	}
 }
 
+// publishStoppedTooLong publishes the event that RDS is starting an instance, since it was stopped for as long as it may be.
+// https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html
+func (m model) publishStoppedTooLong(r *Resource) {
+	if r == nil {
+		return
+	}
+	m.publish(map[string]any{
+		"version": "0", "id": m.uuid("event", r.ID, m.now), "source": "aws.rds", "detail-type": "RDS DB Instance Event",
+		"account": m.ID, "region": m.Region, "time": m.now.Format(time.RFC3339), "resources": array(r.Text("arn")),
+		"detail": map[string]any{
+			"EventCategories": array("notification"), "SourceType": "DB_INSTANCE", "SourceArn": r.Text("arn"), "EventID": "RDS-EVENT-0154",
+			"Date": m.now.Format(time.RFC3339), "SourceIdentifier": r.Text("identifier"),
+			"Message": "DB instance is being started due to it exceeding the maximum allowed time being stopped.",
+		},
+	})
+}
+
 // knowsPassword reports whether a task has the current password of its database: it read the secret when it started.
 func (m model) knowsPassword(t *task) bool {
 	d, found := m.definition(t.Definition)

@@ -91,6 +91,7 @@ type machineChoice struct {
 	IsPresent                      *bool
 	StringEquals                   *string
 	StringEqualsPath               *string
+	StringMatches                  *string
 	NumericEquals                  *float64
 	NumericGreaterThan             *float64
 	NumericLessThanPath            *string
@@ -186,6 +187,8 @@ func (c machineChoice) matches(data any) (bool, error) {
 		return false, fmt.Errorf("States.Runtime: invalid path '%s': the condition path references an invalid value", c.Variable)
 	case c.StringEquals != nil:
 		return value == *c.StringEquals, nil
+	case c.StringMatches != nil:
+		return wildcard(*c.StringMatches).MatchString(text(value)), nil
 	case c.NumericEquals != nil:
 		return value == *c.NumericEquals, nil
 	case c.NumericGreaterThan != nil:
@@ -210,6 +213,11 @@ func (c machineChoice) matches(data any) (bool, error) {
 		return isNumber && isLimit && number < limit, nil
 	}
 	return timestampNotBefore(value, other)
+}
+
+// wildcard returns an expression for a pattern in which * matches anything.
+func wildcard(pattern string) *regexp.Regexp {
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$")
 }
 
 // timestampNotBefore compares two timestamps. Both must have the form of RFC 3339.
