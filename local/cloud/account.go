@@ -105,7 +105,7 @@ func Open(path string, o Options) (*Account, error) {
 }
 
 // seed creates what no stack owns: images and configuration secrets. Under the fault drift it also changes resources
-// outside the stack, and under password-rotated RDS rotates the passwords.
+// outside the stack, and under others that persist something happens that has its own time in AWS, such as a rotation of the passwords.
 func (a *Account) seed(s *State) error {
 	if s.Salt == "" {
 		s.Salt = rand.Text()
@@ -116,6 +116,14 @@ func (a *Account) seed(s *State) error {
 	}
 	if m.faults[faultPasswordRotated] {
 		m.rotatePasswords()
+	}
+	for fault, what := range map[string]string{faultScheduleSleep: "sleep", faultScheduleWake: "wake"} {
+		if m.faults[fault] {
+			m.fireSchedules(a.options.Environment, what)
+		}
+	}
+	if m.faults[faultStoppedTooLong] {
+		m.restartStopped()
 	}
 	m.seedRegistry(a.options.Stacks)
 	return m.seedSecrets(a.options.Stacks)

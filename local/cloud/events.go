@@ -3,6 +3,7 @@ package cloud
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -82,6 +83,37 @@ func (m model) rotatePasswords() {
 			})
 		}
 	}
+}
+
+// fireSchedules starts the targets of the schedules of an environment that are for sleep or wake; "" means all environments. The hour of the
+// day never does that.
+func (m model) fireSchedules(environment, what string) {
+	suffix := "-" + what
+	if environment != "" {
+		suffix = "-" + environment + suffix
+	}
+	for _, schedule := range m.ByType(typeSchedule) {
+		if schedule.Text("state") != "ENABLED" || !strings.HasSuffix(schedule.Text("name"), suffix) {
+			continue
+		}
+		for _, target := range schedule.Blocks("target") {
+			var input any
+			if err := json.Unmarshal([]byte(blockText(target, "input")), &input); err != nil {
+				continue
+			}
+			if machine := m.Get(typeStateMachine, blockText(target, "arn")); machine != nil {
+				m.startExecution(machine, input, m.in(time.Second))
+			}
+		}
+	}
+}
+
+// restartStopped starts every stopped instance, as RDS does after seven days.
+func (m model) restartStopped() {
+	for id := range m.Stopped {
+		m.Stopped[id] = m.now.Add(-stoppedLimit)
+	}
+	m.completeDatabaseChanges()
 }
 
 // publishStoppedTooLong publishes the event that RDS is starting an instance, since it was stopped for as long as it may be.

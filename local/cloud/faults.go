@@ -43,6 +43,9 @@ const (
 	faultDatabaseUnavailable = "database-unavailable"
 	faultMaintenanceWindow   = "maintenance-window"
 	faultPasswordRotated     = "password-rotated"
+	faultScheduleSleep       = "schedule-sleep"
+	faultScheduleWake        = "schedule-wake"
+	faultStoppedTooLong      = "stopped-seven-days"
 	faultDeadLetters         = "dead-letters"
 	faultAlarm               = "alarm"
 	faultUnconfirmed         = "subscriptions-unconfirmed"
@@ -96,6 +99,9 @@ func Faults() []Fault {
 		{faultCertificateName, "the load balancer presents a certificate for another name", "exit 1 at health, nothing is rolled back; status: error"},
 		{faultDNSMissing, "the alias records of the environments' domains were deleted outside the deployer", "exit 1 at health, nothing is rolled back; the load balancer itself answers; status: error"},
 		{faultPasswordRotated, "RDS rotated the password of every database when the command began", "status: warning; the services restart by themselves, then healthy"},
+		{faultScheduleSleep, "the schedule that puts the environment to sleep starts its state machine; this persists", "the services and the database stop by themselves"},
+		{faultScheduleWake, "the schedule that wakes the environment starts its state machine; this persists", "the database and the services start by themselves"},
+		{faultStoppedTooLong, "RDS starts every database that is stopped, as after seven days; this persists", "the schedule's state machine stops it again"},
 		{faultDeadLetters, "the dead-letter queue has messages", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
 		{faultUnconfirmed, "no one confirms the subscriptions of the alarm topic", "a warning in preflight; status: warning"},
