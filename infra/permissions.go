@@ -44,6 +44,8 @@ func readPermissions(s shared) []statement {
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
 		allow("ReadState", []string{"s3:GetObject"}, s.stateObjects("*")),
+		// The parameter that marks an environment asleep is no secret; others may be.
+		allow("ReadAsleep", []string{"ssm:GetParameter"}, s.forAllEnvironments().asleepARN()),
 		// The bucket encrypts every object with the key.
 		allow("RememberStatus", []string{"s3:PutObject"}, s.stateObjects("status/*")),
 		s.withStateKey("UseStateKey", "kms:Decrypt", "kms:GenerateDataKey"),
@@ -177,6 +179,11 @@ func (s scope) regionalARNs(region, service string, resources []string) []string
 	return all
 }
 
+// asleepARN returns the ARN of the parameters that mark the environments asleep.
+func (s scope) asleepARN() string {
+	return fmt.Sprintf("arn:aws:ssm:%s:%s:parameter", s.Region, s.Account) + environment.AsleepParameterOf(s.Prefix, s.stack)
+}
+
 func (s scope) expand(resource string) string { return fmt.Sprintf(resource, s.Prefix+"-"+s.name) }
 
 // The records of all environments are in one zone. A policy distinguishes them by type and by name, in lower case and
@@ -256,7 +263,7 @@ func namedStatements(s scope) []statement {
 		}, s.arns("elasticloadbalancing", "*/%s-*")},
 		{[]string{
 			"rds:*Tags*", "rds:Create*", "rds:Delete*Group", "rds:DeleteDBInstance*", "rds:Modify*", "rds:Reboot*",
-			"rds:RestoreDB*Snapshot",
+			"rds:RestoreDB*Snapshot", "rds:StartDBInstance", "rds:StopDBInstance",
 			// The default option group of an instance is AWS's own.
 			// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/security_iam_id-based-policy-examples-create-and-modify-examples.html
 		}, append(s.arns("rds", "*:%s-*"), fmt.Sprintf("arn:aws:rds:%s:%s:og:default*", s.Region, s.Account))},
@@ -266,13 +273,15 @@ func namedStatements(s scope) []statement {
 			"logs:StartLiveTail",
 		}, s.arns("logs", "log-group:*%s*")},
 		{[]string{
-			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm",
+			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:Put*Alarm",
+			"cloudwatch:SetAlarmState",
 			// A scaling policy creates alarms with the caller's permissions.
 			// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/auto-scaling-IAM.html
 		}, slices.Concat(s.alarmARNs("cloudwatch", "alarm:*%s-*"), s.globalARNs("cloudwatch", "dashboard/%s"))},
 		{[]string{
 			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe",
 		}, s.alarmARNs("sns", "%s-*")},
+		{[]string{"ssm:DeleteParameter", "ssm:PutParameter"}, []string{s.asleepARN()}},
 		{[]string{"events:*Rule", "events:*Targets", "events:*agResource"}, s.arns("events", "rule/%s-*")},
 		{[]string{"states:*StateMachine", "states:*agResource"}, s.arns("states", "stateMachine:%s-*")},
 		{[]string{"xray:*agResource", "xray:*SamplingRule"}, s.arns("xray", "sampling-rule/%s")},

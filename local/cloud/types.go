@@ -64,6 +64,7 @@ const (
 
 	typeLogGroup          = "aws:cloudwatch/logGroup:LogGroup"
 	typeMetricAlarm       = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	typeCompositeAlarm    = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 	typeDashboard         = "aws:cloudwatch/dashboard:Dashboard"
 	typeEventRule         = "aws:cloudwatch/eventRule:EventRule"
 	typeEventTarget       = "aws:cloudwatch/eventTarget:EventTarget"
