@@ -106,7 +106,7 @@ func TestIncompleteAnswers(t *testing.T) {
 				alarms = append(alarms, alarm)
 			}
 		}
-		return evaluateAlarms(alarms, env, now)
+		return evaluateAlarms(foundAlarms{metric: alarms}, env, now)
 	}, "StateValue", "ActionsEnabled")
 }
 

@@ -254,7 +254,7 @@ func TestLoadAndCompare(t *testing.T) {
 		_, err := LoadAndCompare(dir, name)
 		require.ErrorContains(t, err, FileName(name)+":", "the problem is in the file that was named")
 		require.ErrorContains(t, err, "of "+FileName(other)+":13; give one of the two another range")
-		require.ErrorContains(t, err, "delivery.branch: a push to staging deploys "+FileName(other)+":54 too; give one of the two another branch")
+		require.ErrorContains(t, err, "delivery.branch: a push to staging deploys "+FileName(other)+":56 too; give one of the two another branch")
 		_, err = Load(dir, name)
 		require.NoError(t, err, "a deployment reads one file only")
 	}

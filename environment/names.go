@@ -134,6 +134,12 @@ func (e *Environment) ScheduleRuleRoleName() string { return e.ResourceName("sch
 // FlowLogsRoleName returns the name of the role with which the network's flow logs are written.
 func (e *Environment) FlowLogsRoleName() string { return e.ResourceName("flow-logs-role") }
 
+// AsleepParameter returns the name of the parameter of Systems Manager that exists while the environment is asleep.
+func (e *Environment) AsleepParameter() string { return AsleepParameterOf(e.Prefix, e.Stack) }
+
+// AsleepParameterOf returns the same of a stack's environment.
+func AsleepParameterOf(prefix, stack string) string { return "/" + prefix + "/" + stack + "/asleep" }
+
 // BudgetName returns the name of the monthly budget.
 func (e *Environment) BudgetName() string { return e.ResourceName("monthly") }
 

@@ -235,6 +235,9 @@ func providerActions() map[string][]actionsOn {
 		"aws:cloudwatch/metricAlarm:MetricAlarm": {
 			on("arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-ENV-api-5xx", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"),
 		},
+		"aws:cloudwatch/compositeAlarm:CompositeAlarm": {
+			on("arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-ENV-alarms", "cloudwatch:PutCompositeAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"),
+		},
 		"aws:route53/healthCheck:HealthCheck": {
 			on("*", "route53:CreateHealthCheck"), // what has no ID yet has no ARN
 			on("arn:aws:route53:::healthcheck/1", "route53:ChangeTagsForResource", "route53:UpdateHealthCheck", "route53:DeleteHealthCheck"),

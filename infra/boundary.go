@@ -78,14 +78,14 @@ func boundaryStatements(s shared) []statement {
 		allow("StartMachines", []string{"states:StartExecution"}, anyEnvironment.arns("states", "stateMachine:%s-*")...),
 		allow("Sleep", []string{"rds:DescribeDBInstances", "rds:StartDBInstance", "rds:StopDBInstance", "cloudwatch:SetAlarmState"},
 			slices.Concat(anyEnvironment.arns("rds", "db:%s-*"), anyEnvironment.arns("cloudwatch", "alarm:%s-asleep"))...),
-		allow("MarkAsleep", []string{"ssm:DeleteParameter", "ssm:GetParameters", "ssm:PutParameter"}, s.asleepParameterARN("*")),
+		allow("MarkAsleep", []string{"ssm:DeleteParameter", "ssm:GetParameters", "ssm:PutParameter"}, anyEnvironment.asleepARN()),
 		allow("ListLocks", []string{"s3:ListBucket"}, "arn:aws:s3:::"+environment.StateBucket(s.Prefix, s.Account)),
 		denyOtherEnvironments(deny("NotProductionScaling", []string{"application-autoscaling:*"}, anyResource).
 			when("StringEquals", "aws:ResourceTag/Environment", production)),
 		denyOtherEnvironments(deny("NotProduction", []string{"*"}, slices.Concat(
 			productionOnly.arns("sqs", "%s-*"), productionOnly.arns("logs", "log-group:*%s*"), productionOnly.arns("ecs", "service/%s-*"),
 			productionOnly.arns("states", "stateMachine:%s-*"), productionOnly.arns("rds", "db:%s-*"), productionOnly.arns("cloudwatch", "alarm:%s-*"),
-			[]string{s.configSecretARN(production), s.asleepParameterARN(production)})...)),
+			[]string{s.configSecretARN(production), productionOnly.asleepARN()})...)),
 		denyOtherEnvironments(deny("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecretARNs()).
 			when("StringLike", databaseOfSecret, productionOnly.arns("rds", "db:%s-*")...)),
 		denyOtherEnvironments(denyProductionTasks(productionOnly, "ecs:UpdateService")),
@@ -102,10 +102,6 @@ func (s scope) roleARNs() []string {
 		all = append(all, fmt.Sprintf("arn:aws:iam::%s:role/%s", s.Account, name))
 	}
 	return all
-}
-
-func (s shared) asleepParameterARN(stack string) string {
-	return fmt.Sprintf("arn:aws:ssm:%s:%s:parameter%s", s.Region, s.Account, environment.AsleepParameterOf(s.Prefix, stack))
 }
 
 func (s shared) configSecretARN(stack string) string {

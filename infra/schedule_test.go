@@ -114,9 +114,12 @@ func TestSchedule(t *testing.T) {
 		"StringEquals": {"aws:SourceAccount": {"123456789012"}},
 		"ArnLike":      {"aws:SourceArn": {"arn:aws:scheduler:us-east-1:123456789012:schedule-group/default"}},
 	}, start.Statement[0].Condition)
-	for _, alarm := range []string{"failed", "late"} {
-		require.Equal(t, env.ScheduleMachineARN(),
-			find(t, all, "aws:cloudwatch/metricAlarm:MetricAlarm", "monitoring-schedule-"+alarm).get("dimensions", "StateMachineArn"))
+	rings := text(find(t, all, compositeType, "monitoring-alarms").get("alarmRule"))
+	for _, what := range []string{"failed", "late"} {
+		alarm := find(t, all, alarmType, "monitoring-schedule-"+what)
+		require.Equal(t, env.ScheduleMachineARN(), alarm.get("dimensions", "StateMachineArn"))
+		require.NotEmpty(t, alarm.get("alarmActions"), "it notifies people while the others are muted")
+		require.NotContains(t, rings, "schedule-"+what, "and not twice while the environment is awake")
 	}
 
 	_, all = deployed(t, "production")

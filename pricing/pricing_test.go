@@ -64,10 +64,11 @@ func TestDevelopment(t *testing.T) {
 		"database storage":  {2.30},  // 20 × 0.115; the backups, 20 × 0.5 × 1.02, stay below 20
 		"logs of services":  {1.00},  // (1 + 2 × 0.5) GB × 0.50
 		"logs kept":         {0},     // 2 GB × 0.15 × 7/30 × 0.03 = 0.002
-		"alarms":            {1.90},  // 5 + 2 × 3 + 4 + 2 + 2 = 19 × 0.10
+		"alarms":            {2},     // 5 + 2 × 3 + 4 + 2 + 2, and the one that mutes them = 20 × 0.10
+		"composite alarms":  {0.50},
 	}), amounts(e))
-	require.Equal(t, 109.86, e.USD)
-	require.Equal(t, 109.86, e.MostUSD)
+	require.Equal(t, 110.46, e.USD)
+	require.Equal(t, 110.46, e.MostUSD)
 	require.Equal(t, 72.30, e.NetworkTotal()) // network 36.95, ingress 35.35
 	require.Empty(t, e.Unpriced)
 }
@@ -83,14 +84,15 @@ func TestStaging(t *testing.T) {
 		"scheduler memory":    {1.62},
 		"database instance":   {26.28}, // 730 h × 0.036
 		"database storage":    {2.30},
-		"logs of services":    {1.25},  // (1 + 3 × 0.5) GB × 0.50
-		"logs of the web ACL": {0.75},  // 1.5 GB × 0.50
-		"flow logs":           {0.50},  // 1 GB × 0.50
-		"logs kept":           {0.01},  // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
-		"alarms":              {2.40},  // 5 + 3 × 3 + 4 + 2 + 2 and two of autoscaling = 24 × 0.10
+		"logs of services":    {1.25}, // (1 + 3 × 0.5) GB × 0.50
+		"logs of the web ACL": {0.75}, // 1.5 GB × 0.50
+		"flow logs":           {0.50}, // 1 GB × 0.50
+		"logs kept":           {0.01}, // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
+		"alarms":              {2.50}, // 5 + 3 × 3 + 4 + 2 + 2, the one that mutes them and two of autoscaling = 25 × 0.10
+		"composite alarms":    {0.50},
 		"Container Insights":  {17.70}, // 8 + 3 × (11 + 6) = 59 × 0.30
 	}), amounts(e))
-	require.Equal(t, 160.73, e.USD)
+	require.Equal(t, 161.33, e.USD)
 	require.Equal(t, 178.75, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
 }
 
@@ -163,7 +165,7 @@ func TestClassWithoutPriceIsReported(t *testing.T) {
 	e := EstimateEnvironment(env, DefaultAssumptions())
 	require.Equal(t, []string{"database instance: db.x2g.large has no price in the table"}, e.Unpriced)
 	require.NotContains(t, amounts(e), "database instance")
-	require.Equal(t, 96.72, e.USD) // 109.86 - 13.14
+	require.Equal(t, 97.32, e.USD) // 110.46 - 13.14
 }
 
 func TestAlarmsInEveryRegionHaveTheSameNumber(t *testing.T) {
@@ -208,7 +210,7 @@ func TestDifferences(t *testing.T) {
 		{Resource: "database instance", USD: 52.56, Against: 26.28, Delta: 26.28},
 		{Resource: "database storage", USD: 4.60, Against: 2.30, Delta: 2.30},
 		{Resource: "logs of services", USD: 1, Against: 1.25, Delta: -0.25},
-		{Resource: "alarms", USD: 2.10, Against: 2.40, Delta: -0.30},
+		{Resource: "alarms", USD: 2.20, Against: 2.50, Delta: -0.30},
 		{Resource: "Container Insights", USD: 12.60, Against: 17.70, Delta: -5.10},
 		{Resource: "scheduler CPU", USD: 0, Against: 7.39, Delta: -7.39},
 		{Resource: "scheduler memory", USD: 0, Against: 1.62, Delta: -1.62},

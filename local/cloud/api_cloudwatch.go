@@ -69,11 +69,26 @@ func (m model) compositeOf(r *Resource, state alarmState) types.CompositeAlarm {
 			alarm.ActionsSuppressorWaitPeriod = int32p(blockNumber(block, "waitPeriod"))
 			alarm.ActionsSuppressorExtensionPeriod = int32p(blockNumber(block, "extensionPeriod"))
 		}
-		if suppressor := m.Find(typeMetricAlarm, "name", name); suppressor != nil && m.stateOf(suppressor).Value == types.StateValueAlarm {
-			alarm.ActionsSuppressedBy = types.ActionsSuppressedByAlarm
-		}
+		alarm.ActionsSuppressedBy = m.suppressedBy(name, deref(alarm.ActionsSuppressorExtensionPeriod))
 	}
 	return alarm
+}
+
+// suppressedBy returns what suppresses the actions of a composite alarm; "" where nothing does.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm_Suppression.html
+func (m model) suppressedBy(suppressor string, extensionSeconds int32) types.ActionsSuppressedBy {
+	r := m.Find(typeMetricAlarm, "name", suppressor)
+	if r == nil {
+		return ""
+	}
+	state := m.stateOf(r)
+	switch {
+	case state.Value == types.StateValueAlarm:
+		return types.ActionsSuppressedByAlarm
+	case state.Value == types.StateValueOk && !m.reached(m.after(state.Since, time.Duration(extensionSeconds)*time.Second)):
+		return types.ActionsSuppressedByExtensionPeriod
+	}
+	return ""
 }
 
 // setAlarmState sets a state until the alarm is evaluated next.
