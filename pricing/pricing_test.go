@@ -64,7 +64,7 @@ func TestDevelopment(t *testing.T) {
 		"database storage":  {2.30},  // 20 × 0.115; the backups, 20 × 0.5 × 1.02, stay below 20
 		"logs of services":  {1.00},  // (1 + 2 × 0.5) GB × 0.50
 		"logs kept":         {0},     // 2 GB × 0.15 × 7/30 × 0.03 = 0.002
-		"alarms":            {2},     // 5 + 2 × 3 + 4 + 2 + 2, and the one that mutes them = 20 × 0.10
+		"alarms":            {2.20},  // 5 + 2 × 3 + 4 + 2 + 2 + 2, and the one that mutes them = 22 × 0.10
 		"composite alarms":  {0.50},
 	}), amounts(e))
 	require.Equal(t, 110.46, e.USD)
@@ -88,7 +88,7 @@ func TestStaging(t *testing.T) {
 		"logs of the web ACL": {0.75}, // 1.5 GB × 0.50
 		"flow logs":           {0.50}, // 1 GB × 0.50
 		"logs kept":           {0.01}, // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
-		"alarms":              {2.50}, // 5 + 3 × 3 + 4 + 2 + 2, the one that mutes them and two of autoscaling = 25 × 0.10
+		"alarms":              {2.70}, // 5 + 3 × 3 + 4 + 2 + 2 + 2, the one that mutes them and two of autoscaling = 27 × 0.10
 		"composite alarms":    {0.50},
 		"Container Insights":  {17.70}, // 8 + 3 × (11 + 6) = 59 × 0.30
 	}), amounts(e))
@@ -165,7 +165,7 @@ func TestClassWithoutPriceIsReported(t *testing.T) {
 	e := EstimateEnvironment(env, DefaultAssumptions())
 	require.Equal(t, []string{"database instance: db.x2g.large has no price in the table"}, e.Unpriced)
 	require.NotContains(t, amounts(e), "database instance")
-	require.Equal(t, 97.32, e.USD) // 110.46 - 13.14
+	require.Equal(t, 97.52, e.USD) // 110.46 - 13.14
 }
 
 func TestAlarmsInEveryRegionHaveTheSameNumber(t *testing.T) {
@@ -210,7 +210,7 @@ func TestDifferences(t *testing.T) {
 		{Resource: "database instance", USD: 52.56, Against: 26.28, Delta: 26.28},
 		{Resource: "database storage", USD: 4.60, Against: 2.30, Delta: 2.30},
 		{Resource: "logs of services", USD: 1, Against: 1.25, Delta: -0.25},
-		{Resource: "alarms", USD: 2.20, Against: 2.50, Delta: -0.30},
+		{Resource: "alarms", USD: 2.40, Against: 2.70, Delta: -0.30},
 		{Resource: "Container Insights", USD: 12.60, Against: 17.70, Delta: -5.10},
 		{Resource: "scheduler CPU", USD: 0, Against: 7.39, Delta: -7.39},
 		{Resource: "scheduler memory", USD: 0, Against: 1.62, Delta: -1.62},
