@@ -116,10 +116,10 @@ func (e *Environment) ScheduleMachineARN() string {
 	return fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", e.Region, e.Account, e.ScheduleName())
 }
 
-// WakeScheduleName and SleepScheduleName return the names of the schedules of EventBridge Scheduler that start the state machine.
+// WakeScheduleName returns the name of the schedule of EventBridge Scheduler that wakes the environment.
 func (e *Environment) WakeScheduleName() string { return e.ResourceName("wake") }
 
-// SleepScheduleName is described with WakeScheduleName.
+// SleepScheduleName returns the name of the schedule that puts it to sleep.
 func (e *Environment) SleepScheduleName() string { return e.ResourceName("sleep") }
 
 // ScheduleRoleName returns the name of the role of the state machine.

@@ -157,12 +157,11 @@ func clockTime(day time.Time, minute int) (at time.Time, exists bool) {
 	return at, shows(at)
 }
 
-// WakeExpression returns the schedule expression of the times at which the environment wakes, SleepExpression of those at which it goes to
-// sleep. Both are in the time zone of TimeZone.
+// WakeExpression returns the schedule expression of the times at which the environment wakes, in the time zone of TimeZone.
 // Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based
 func (s Schedule) WakeExpression() string { return s.expression(s.from) }
 
-// SleepExpression is described with WakeExpression.
+// SleepExpression returns that of the times at which it goes to sleep.
 func (s Schedule) SleepExpression() string { return s.expression(s.to) }
 
 func (s Schedule) expression(minute int) string {

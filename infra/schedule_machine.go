@@ -36,7 +36,7 @@ func lockObject(env *environment.Environment) string { return "locks/" + env.Sta
 // Sleep: the marker, alarms muted, scaling suspended, services to 0 and drained, the database stopped. Wake is the reverse, and waits until the
 // API is healthy. Each step can be repeated, so that an execution completes what another one left.
 //
-// The machine does nothing while a deployment holds the lock of the environment, and looks again before each step that could harm one. Each
+// The machine does nothing while a deployment holds the lock of the environment, and reads it again before each step that could harm one. Each
 // execution writes what it is doing into the marker, and ends when it finds another value there: the environment was woken, or put to sleep,
 // in the meantime.
 // Source: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
@@ -108,7 +108,7 @@ func (m scheduleDefinition) unlocked(name, next string) object {
 	}
 }
 
-// guard returns the states of unlocked, which go on only if the marker is the execution's own.
+// guard returns the states of unlocked, which continue only if the marker is the execution's own.
 func (m scheduleDefinition) guard(name, next string) object {
 	const value = "$.now.Parameters[0].Value"
 	states := m.unlocked(name, name+"Own")

@@ -39,10 +39,10 @@ func costText(t *testing.T, multiple bool, costs ...Cost) string {
 
 func TestCostsCompareWithTheBudget(t *testing.T) {
 	out := costText(t, false, costOf(t, "dev", nil))
-	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $60.46.")
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $60.66.")
 	require.NotContains(t, out, "would save", "there is nothing smaller")
 	out = costText(t, false, costOf(t, "dev", func(e *environment.Environment) { e.Budget.MonthlyUSD = 120 }))
-	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $10.14 below it.")
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $9.34 below it.")
 }
 
 func TestCostsNameWhatIsMissing(t *testing.T) {
@@ -80,7 +80,7 @@ func TestEqualCosts(t *testing.T) {
 	cost := costOf(t, "dev", nil)
 	cost.Against = &CostAgainst{Name: "before.yaml", Estimate: cost.Estimate}
 	out := costText(t, false, cost)
-	require.Contains(t, out, "development: about $110.46 a month, as much as before.yaml")
+	require.Contains(t, out, "development: about $110.66 a month, as much as before.yaml")
 	require.NotContains(t, out, "difference")
 }
 
