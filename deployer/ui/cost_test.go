@@ -42,7 +42,7 @@ func TestCostsCompareWithTheBudget(t *testing.T) {
 	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $60.46.")
 	require.NotContains(t, out, "would save", "there is nothing smaller")
 	out = costText(t, false, costOf(t, "dev", func(e *environment.Environment) { e.Budget.MonthlyUSD = 120 }))
-	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $10.14 below it.")
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $9.54 below it.")
 }
 
 func TestCostsNameWhatIsMissing(t *testing.T) {
