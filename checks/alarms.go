@@ -144,11 +144,14 @@ func (n *alarmNames) addComposite(composite *cwtypes.CompositeAlarm, muter bool,
 	}
 }
 
-// add evaluates an alarm's state. Soon after a sleep an alarm about what did not run is still in alarm, and its composite alarm is still muted.
+// add evaluates an alarm's state. While the environment is asleep, and soon after that, an alarm about what does not run is in alarm, and its
+// composite alarm is muted.
 func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, composite *cwtypes.CompositeAlarm, now time.Time) {
-	waking := composite != nil && composite.ActionsSuppressedBy == cwtypes.ActionsSuppressedByExtensionPeriod && aws.ToString(a.TreatMissingData) == "breaching"
+	muted := composite != nil && slices.Contains([]cwtypes.ActionsSuppressedBy{
+		cwtypes.ActionsSuppressedByAlarm, cwtypes.ActionsSuppressedByExtensionPeriod,
+	}, composite.ActionsSuppressedBy)
 	switch {
-	case a.StateValue == cwtypes.StateValueAlarm && (waking || isStarting(a, now)):
+	case a.StateValue == cwtypes.StateValueAlarm && (muted && aws.ToString(a.TreatMissingData) == "breaching" || isStarting(a, now)):
 		n.starting = append(n.starting, what)
 	case a.StateValue == cwtypes.StateValueAlarm:
 		n.inAlarm = append(n.inAlarm, what)
@@ -218,7 +221,7 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 	case first != nil:
 		return f.warning(first.reason, first.hint, "of %d alarms, %s", total+len(n.missing), strings.Join(messages, "; "))
 	case len(n.starting) > 0:
-		return f.healthy("Quiet", "%d alarms, none in alarm; new and waiting for first data: %s", total, strings.Join(n.starting, ", "))
+		return f.healthy("Quiet", "%d alarms, none in alarm; new or muted, and waiting for data: %s", total, strings.Join(n.starting, ", "))
 	}
 	return f.healthy("Quiet", "%d alarms, none in alarm", total)
 }

@@ -47,7 +47,8 @@ func TestChangedFileIsACause(t *testing.T) {
 		AvailabilityZone: aws.String("a"), State: ec2types.SubnetStateAvailable, AvailableIpAddressCount: aws.Int32(100),
 		Tags: []ec2types.Tag{{Key: aws.String("SubnetType"), Value: aws.String("Public")}},
 	}
-	perZone := *env
+	perZone, protected := *env, *env
+	protected.Protected = true
 	perZone.Network.NAT = "per-zone"
 	for reason, f := range map[string]Finding{
 		"OtherBounds":           evaluateScaling(api, scaled(api.Tasks.Min, api.Tasks.Max+1), 1, env),
@@ -59,8 +60,8 @@ func TestChangedFileIsACause(t *testing.T) {
 		"BackupsOff":            evaluateBackups(backups(0), nil, env, now),
 		"OtherRateLimit":        evaluateWAF(acl, env),
 		"ContainerInsightsOff":  evaluateCluster(&ecstypes.Cluster{Status: aws.String("ACTIVE")}, env),
-		"NoAlarmActions":        evaluateAlarms(foundAlarms{metric: alarms}, env, now),
-		"AlarmsMissing":         evaluateAlarms(foundAlarms{metric: notified[1:]}, env, now),
+		"NoAlarmActions":        evaluateAlarms(foundAlarms{metric: alarms}, &protected, now),
+		"AlarmsMissing":         evaluateAlarms(foundAlarms{metric: notified[1:]}, &protected, now),
 		"TooFewZones":           evaluatePublicSubnets([]ec2types.Subnet{subnet}, env),
 		"TooFewNATs":            evaluateNAT([]ec2types.NatGateway{{State: ec2types.NatGatewayStateAvailable}}, &perZone),
 		"ServiceMissing":        evaluateTasks("worker", nil, nil, secretChanges{}, env),

@@ -178,7 +178,7 @@ func TestEvaluateAlarms(t *testing.T) {
 		"switched off":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.ActionsEnabled = aws.Bool(false) }}, "", verdict{Warning, "NoAlarmActions", "db-cpu"}},
 		"deleted":       {nil, "jobs-dead", verdict{Warning, "AlarmsMissing", "of 19 alarms, 1 is missing and notifies no one: jobs-dead"}},
 		"both":          {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "jobs-dead", verdict{Warning, "InAlarm", "1 is in alarm: db-cpu; 1 is missing and notifies no one: jobs-dead"}},
-		"first rollout": {map[string]func(*alarm){"api-tasks": rings(20*time.Minute, 18*time.Minute)}, "", verdict{Healthy, "Quiet", "waiting for first data: api-tasks"}},
+		"first rollout": {map[string]func(*alarm){"api-tasks": rings(20*time.Minute, 18*time.Minute)}, "", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
 		"was OK":        {map[string]func(*alarm){"api-tasks": rings(50*time.Minute, 18*time.Minute)}, "", verdict{Warning, "InAlarm", "in alarm: api-tasks"}},
 		"never started": {map[string]func(*alarm){"api-tasks": rings(61*time.Minute, time.Hour)}, "", verdict{Warning, "InAlarm", "api-tasks"}},
 		"was changed":   {map[string]func(*alarm){"api-tasks": rings(5*time.Minute, 10*time.Minute)}, "", verdict{Warning, "InAlarm", "api-tasks"}},
@@ -232,7 +232,8 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 		"no action":      {&cwtypes.CompositeAlarm{AlarmActions: []string{}}, true, "", verdict{Warning, "NoAlarmActions", "notifies the topic: alarms"}},
 		"switched off":   {&cwtypes.CompositeAlarm{ActionsEnabled: aws.Bool(false)}, true, "", verdict{Warning, "NoAlarmActions", "alarms"}},
 		"in alarm":       {&cwtypes.CompositeAlarm{}, true, "api-tasks", verdict{Warning, "InAlarm", "api-tasks"}},
-		"woken just now": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for first data: api-tasks"}},
+		"woken just now": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
+		"asleep":         {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
 		"another alarm":  {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-5xx", verdict{Warning, "InAlarm", "api-5xx"}},
 	} {
 		t.Run(name, func(t *testing.T) {

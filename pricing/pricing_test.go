@@ -67,8 +67,8 @@ func TestDevelopment(t *testing.T) {
 		"alarms":            {2.20},  // 5 + 2 × 3 + 4 + 2 + 2 + 2, and the one that mutes them = 22 × 0.10
 		"composite alarms":  {0.50},
 	}), amounts(e))
-	require.Equal(t, 110.46, e.USD)
-	require.Equal(t, 110.46, e.MostUSD)
+	require.Equal(t, 110.66, e.USD)
+	require.Equal(t, 110.66, e.MostUSD)
 	require.Equal(t, 72.30, e.NetworkTotal()) // network 36.95, ingress 35.35
 	require.Empty(t, e.Unpriced)
 }
@@ -92,7 +92,7 @@ func TestStaging(t *testing.T) {
 		"composite alarms":    {0.50},
 		"Container Insights":  {17.70}, // 8 + 3 × (11 + 6) = 59 × 0.30
 	}), amounts(e))
-	require.Equal(t, 161.33, e.USD)
+	require.Equal(t, 161.53, e.USD)
 	require.Equal(t, 178.75, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
 }
 
@@ -165,7 +165,7 @@ func TestClassWithoutPriceIsReported(t *testing.T) {
 	e := EstimateEnvironment(env, DefaultAssumptions())
 	require.Equal(t, []string{"database instance: db.x2g.large has no price in the table"}, e.Unpriced)
 	require.NotContains(t, amounts(e), "database instance")
-	require.Equal(t, 97.52, e.USD) // 110.46 - 13.14
+	require.Equal(t, 97.52, e.USD) // 110.66 - 13.14
 }
 
 func TestAlarmsInEveryRegionHaveTheSameNumber(t *testing.T) {

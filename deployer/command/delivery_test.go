@@ -1016,5 +1016,5 @@ esac`)
 		require.Empty(t, out)
 	}
 	operate := pipelines(t)[".github/workflows/operate.yml"].On.(map[string]any)["workflow_dispatch"].(map[string]any)["inputs"].(map[string]any)
-	require.Equal(t, []any{"rollback", "restart", "migrate", "lock release"}, operate["command"].(map[string]any)["options"])
+	require.Equal(t, []any{"rollback", "restart", "migrate", "sleep", "wake", "lock release"}, operate["command"].(map[string]any)["options"])
 }

@@ -113,9 +113,7 @@ func (o powerOptions) change(ctx context.Context, t *target.Target) error {
 		Outcome: history.Succeeded, Phases: []history.Phase{},
 	}
 	steps, line := o.plan(t, sleeper, state)
-	switch {
-	case len(steps) == 0:
-	case o.kind == history.Sleep:
+	if o.kind == history.Sleep && len(steps) > 0 {
 		if err := sleeper.CheckMaySleep(state); err != nil {
 			return err
 		}
@@ -126,8 +124,10 @@ func (o powerOptions) change(ctx context.Context, t *target.Target) error {
 		}
 		return o.print(record, line)
 	}
-	if err = o.runSteps(ctx, t, steps, &record); err == nil {
-		line = fmt.Sprintf("%s, after %s", line, o.terminal.took(record))
+	err = o.runSteps(ctx, t, steps, &record)
+	line = fmt.Sprintf("%s, after %s", line, o.terminal.took(record))
+	if o.kind == history.Sleep {
+		line += "; `deployer wake --env " + t.Stack + "` wakes it"
 	}
 	return errors.Join(err, o.print(record, line))
 }
@@ -138,7 +138,7 @@ func (o powerOptions) plan(t *target.Target, sleeper sleep.Sleeper, state sleep.
 	case o.kind == history.Sleep && state.Asleep():
 		return nil, fmt.Sprintf("%s is asleep already, since %s", t.Name, sinceText(*state.Marker))
 	case o.kind == history.Sleep:
-		steps, line = sleeper.SleepSteps(), fmt.Sprintf("%s is asleep; `deployer wake --env %s` wakes it", t.Name, t.Stack)
+		steps, line = sleeper.SleepSteps(), t.Name+" is asleep"
 	case state.Awake():
 		return nil, t.Name + " is awake already"
 	default:

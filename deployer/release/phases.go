@@ -78,7 +78,7 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 	}
 	d.image, d.record.Image = image, image.Image
 	if d.isAsleep() {
-		log.note("%s is asleep: the deployment wakes it first, and it stays awake", d.deps.Env.Name)
+		log.note("%s", WakesFirst(d.deps.Env))
 	}
 	if d.request.Kind == history.Migrate || d.migratesUnprovisioned() {
 		if err := anyDefinition(ctx, ecs.NewFromConfig(d.deps.AWS), d.deps.Env, image.Reference); err != nil {

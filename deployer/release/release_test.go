@@ -115,9 +115,9 @@ func TestPhaseOrder(t *testing.T) {
 		return names
 	}
 	d := newTestDeployment(t)
-	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Migrate, Rollout, Health, Validate}, names(d))
+	require.Equal(t, []string{Preflight, Repair, Wake, Backup, Provision, Migrate, Rollout, Health, Validate}, names(d))
 	d.deps.Env.Deployment.Migrations.Order = "after"
-	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Rollout, Migrate, Health, Validate}, names(d))
+	require.Equal(t, []string{Preflight, Repair, Wake, Backup, Provision, Rollout, Migrate, Health, Validate}, names(d))
 }
 
 // A record that cannot be saved does not fail a deployment that succeeded.

@@ -6,11 +6,17 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/sleep"
+	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 )
 
 // Wake is the phase that runs only where the environment is asleep.
 const Wake = "wake"
+
+// WakesFirst returns what a deployment does to an environment that is asleep.
+func WakesFirst(env *environment.Environment) string {
+	return env.Name + " is asleep: the deployment wakes it first, and it stays awake"
+}
 
 // isAsleep reports whether preflight has found the environment asleep.
 func (d *deployment) isAsleep() bool { return d.asleep != nil }

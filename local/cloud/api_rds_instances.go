@@ -25,8 +25,8 @@ const (
 	modifyTime        = 30 * time.Second
 	renameTime        = time.Minute
 	deleteTime        = 2 * time.Minute
-	databaseStopTime  = 2 * time.Minute
-	databaseStartTime = 5 * time.Minute
+	databaseStopTime  = time.Minute
+	databaseStartTime = 2 * time.Minute
 )
 
 // stoppedLimit is how long an instance stays stopped, in real time: RDS starts it again so that it does not miss maintenance.

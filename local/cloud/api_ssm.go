@@ -26,6 +26,7 @@ type parameter struct {
 	Modified time.Time           `json:"modified"`
 }
 
+// getParameter returns the current version of a parameter.
 // Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
 func getParameter(m model, in *ssm.GetParameterInput) (*ssm.GetParameterOutput, error) {
 	found, name := m.Parameters[deref(in.Name)], deref(in.Name)
@@ -53,6 +54,7 @@ func getParameters(m model, in *ssm.GetParametersInput) (*ssm.GetParametersOutpu
 	return out, nil
 }
 
+// putParameter creates a parameter, or another version of one that may be overwritten.
 // Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 func putParameter(m model, in *ssm.PutParameterInput) (*ssm.PutParameterOutput, error) {
 	name, before := deref(in.Name), m.Parameters[deref(in.Name)]
@@ -73,6 +75,7 @@ func putParameter(m model, in *ssm.PutParameterInput) (*ssm.PutParameterOutput, 
 	return &ssm.PutParameterOutput{Version: put.Version, Tier: types.ParameterTierStandard}, nil
 }
 
+// deleteParameter deletes a parameter.
 // Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
 func deleteParameter(m model, in *ssm.DeleteParameterInput) (*ssm.DeleteParameterOutput, error) {
 	if m.Parameters[deref(in.Name)] == nil {
