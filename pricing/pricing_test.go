@@ -93,7 +93,7 @@ func TestStaging(t *testing.T) {
 		"Container Insights":  {17.70}, // 8 + 3 × (11 + 6) = 59 × 0.30
 	}), amounts(e))
 	require.Equal(t, 161.33, e.USD)
-	require.Equal(t, 178.75, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
+	require.Equal(t, 179.35, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
 }
 
 func TestProduction(t *testing.T) {
