@@ -169,7 +169,7 @@ func deniedActions(t *testing.T, may policy, operations []string, env, stack str
 func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	_, all := sharedStack(t)
 	deploying := operations(t, "internal/awsx/*/*.go", "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go",
-		"deployer/database/*.go", "deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/target/*.go",
+		"deployer/database/*.go", "deployer/sleep/*.go", "deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/target/*.go",
 		"deployer/stack/*.go", "deployer/statebackend/inspect.go", "deployer/command/up.go", "deployer/command/preview.go",
 		"deployer/command/drift.go", "deployer/command/migrate.go", "deployer/command/rollback.go")
 	reading := operations(t, "internal/awsx/*/*.go", "checks/*.go", "deployer/command/status*.go")

@@ -71,7 +71,8 @@ var rules = map[string][]rule{
 	},
 	logGroup:    {retention, loses("kmsKeyId", "ends the encryption with a key of its own")},
 	metricAlarm: {weakerAlarm},
-	webACL:      {weakerFirewall},
+	"aws:cloudwatch/compositeAlarm:CompositeAlarm": {weakerAlarm},
+	webACL: {weakerFirewall},
 	"aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": {redactsLess},
 	loadBalancer: {
 		turnsOff("enableDeletionProtection", "ends the protection from deletion"),

@@ -106,18 +106,6 @@ func (s Sleeper) Read(ctx context.Context) (state State, err error) {
 	return state, nil
 }
 
-// Marker returns the marker of an environment that is asleep, or nil where it is not.
-func Marker(ctx context.Context, cfg aws.Config, env *environment.Environment) (*asleep.Marker, error) {
-	if !env.MaySleep() {
-		return nil, nil
-	}
-	marker, err := asleep.Read(ctx, cfg, env.AsleepParameter())
-	if err != nil {
-		return nil, fmt.Errorf("read the parameter %s: %w", env.AsleepParameter(), err)
-	}
-	return marker, nil
-}
-
 // CheckMaySleep returns an error where an environment in a state cannot be put to sleep.
 func (s Sleeper) CheckMaySleep(state State) error {
 	switch {
@@ -135,11 +123,7 @@ func (s Sleeper) CheckMaySleep(state State) error {
 func (s Sleeper) SleepSteps() []database.Step {
 	return []database.Step{
 		{Name: "mark", Description: "create the parameter " + s.Env.AsleepParameter(), Run: func(ctx context.Context, _ database.Progress) (string, error) {
-			marker := asleep.Marker{Since: s.Clock.Now().UTC(), By: s.By}
-			if err := asleep.Write(ctx, s.aws, s.Env.AsleepParameter(), marker); err != nil {
-				return "", fmt.Errorf("create the parameter %s: %w", s.Env.AsleepParameter(), err)
-			}
-			return s.Env.AsleepParameter() + " exists", nil
+			return s.Env.AsleepParameter() + " exists", s.mark(ctx)
 		}},
 		{Name: "alarms", Description: "mute " + s.Env.CompositeAlarmName() + ", through which the alarms notify people", Run: func(ctx context.Context, _ database.Progress) (string, error) {
 			return s.Env.CompositeAlarmName() + " is muted", s.setMuted(ctx, cwtypes.StateValueAlarm, "asleep")
@@ -177,20 +161,9 @@ func (s Sleeper) EndSteps() []database.Step {
 			return s.Env.CompositeAlarmName() + " notifies people again", s.setMuted(ctx, cwtypes.StateValueOk, "awake")
 		}},
 		{Name: "mark", Description: "delete the parameter " + s.Env.AsleepParameter(), Run: func(ctx context.Context, _ database.Progress) (string, error) {
-			if err := s.Forget(ctx); err != nil {
-				return "", err
-			}
-			return s.Env.AsleepParameter() + " is deleted", nil
+			return s.Env.AsleepParameter() + " is deleted", s.Forget(ctx)
 		}},
 	}
-}
-
-// Forget deletes the marker.
-func (s Sleeper) Forget(ctx context.Context) error {
-	if err := asleep.Delete(ctx, s.aws, s.Env.AsleepParameter()); err != nil {
-		return fmt.Errorf("delete the parameter %s: %w", s.Env.AsleepParameter(), err)
-	}
-	return nil
 }
 
 // setMuted sets the alarm that mutes the others, in each region that has some. Where it does not exist there is nothing to mute.

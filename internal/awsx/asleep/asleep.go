@@ -1,4 +1,4 @@
-// Package asleep reads and writes the parameter of Systems Manager that exists while an environment is asleep.
+// Package asleep reads the parameter of Systems Manager that exists while an environment is asleep.
 package asleep
 
 import (
@@ -37,28 +37,4 @@ func Read(ctx context.Context, cfg aws.Config, name string) (*Marker, error) {
 		marker = Marker{Since: aws.ToTime(out.Parameter.LastModifiedDate)}
 	}
 	return &marker, nil
-}
-
-// Write creates the marker with the name. One that exists keeps its value. Its error is the SDK's.
-func Write(ctx context.Context, cfg aws.Config, name string, marker Marker) error {
-	value, err := json.Marshal(marker)
-	if err != nil {
-		return err
-	}
-	_, err = ssm.NewFromConfig(cfg).PutParameter(ctx, &ssm.PutParameterInput{
-		Name: &name, Type: types.ParameterTypeString, Value: aws.String(string(value)), Overwrite: aws.Bool(false),
-	})
-	if exists := (*types.ParameterAlreadyExists)(nil); errors.As(err, &exists) {
-		return nil
-	}
-	return err
-}
-
-// Delete deletes the marker with the name, which may not exist. Its error is the SDK's.
-func Delete(ctx context.Context, cfg aws.Config, name string) error {
-	_, err := ssm.NewFromConfig(cfg).DeleteParameter(ctx, &ssm.DeleteParameterInput{Name: &name})
-	if missing := (*types.ParameterNotFound)(nil); errors.As(err, &missing) {
-		return nil
-	}
-	return err
 }
