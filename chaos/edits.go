@@ -101,6 +101,8 @@ func edits() []edit {
 		{key: "firewall.enabled", value: false},
 		{key: "firewall.rateLimit", value: 5000},
 		{key: "budget.monthlyUSD", value: 500},
+		{key: "schedule.awake", value: "Mon-Sat 06:00-22:00 Europe/London"},
+		{key: "schedule"},
 		{key: "domain.name", value: "staging-api-2.hyperchonk.com"},
 		{key: "deployment.rollback", value: "manual"},
 		{key: "deployment.backup", value: "snapshot"},

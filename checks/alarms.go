@@ -20,24 +20,51 @@ import (
 
 // checkAlarms evaluates the alarms, and who is notified of them. If one of the two cannot be read, the other one is evaluated.
 func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
-	var alarms []cwtypes.MetricAlarm
+	var alarms foundAlarms
 	var findings []Finding
 	var failed []error
 	for _, region := range rc.env.AlarmRegions() {
-		found, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(cwmetrics.NewClient(inRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
-			AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm},
-		}), func(out *cloudwatch.DescribeAlarmsOutput) []cwtypes.MetricAlarm { return out.MetricAlarms })
+		_, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(cwmetrics.NewClient(inRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
+			AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm, cwtypes.AlarmTypeCompositeAlarm},
+		}), func(out *cloudwatch.DescribeAlarmsOutput) []cwtypes.MetricAlarm {
+			alarms.metric = append(alarms.metric, out.MetricAlarms...)
+			for _, composite := range out.CompositeAlarms {
+				alarms.composite = append(alarms.composite, regionalComposite{region, composite})
+			}
+			return nil
+		})
 		if err != nil {
 			failed = append(failed, err)
 			break
 		}
-		alarms = append(alarms, found...)
 	}
 	if len(failed) == 0 {
 		findings = append(findings, evaluateAlarms(alarms, rc.env, rc.now))
 	}
 	notified, err := readNotifications(ctx, rc.aws(), rc.env)
 	return append(findings, notified...), errors.Join(append(failed, err)...)
+}
+
+// foundAlarms are the alarms of an environment in all its regions.
+type foundAlarms struct {
+	metric    []cwtypes.MetricAlarm
+	composite []regionalComposite
+}
+
+// regionalComposite is a composite alarm and its region.
+type regionalComposite struct {
+	region string
+	alarm  cwtypes.CompositeAlarm
+}
+
+// compositeIn returns the composite alarm through which the alarms of a region notify people, or nil where there is none.
+func (a foundAlarms) compositeIn(region string, env *environment.Environment) *cwtypes.CompositeAlarm {
+	for _, c := range a.composite {
+		if c.region == region && aws.ToString(c.alarm.AlarmName) == env.CompositeAlarmName() {
+			return &c.alarm
+		}
+	}
+	return nil
 }
 
 // inRegion returns the configuration for another region.
@@ -57,20 +84,23 @@ const (
 // alarmNames lists the names of the environment's alarms by what is wrong with them.
 type alarmNames struct {
 	missing, inAlarm, noData, noAction []string
-	// starting are in alarm because nothing has been measured yet; incomplete lack a state, or whether their actions are enabled.
+	// starting are in alarm because nothing has been measured yet, or not since the environment was woken; incomplete lack a state, or whether their actions are enabled.
 	starting, incomplete []string
 }
 
 // evaluateAlarms compares the alarms with those that the environment's file implies. Others are not the program's.
-func evaluateAlarms(alarms []cwtypes.MetricAlarm, env *environment.Environment, now time.Time) Finding {
+func evaluateAlarms(alarms foundAlarms, env *environment.Environment, now time.Time) Finding {
 	f := newFinding("alarms", "CloudWatch-Alarms-"+env.DashboardName())
 	byName := map[string]cwtypes.MetricAlarm{}
-	for _, a := range alarms {
+	for _, a := range alarms.metric {
 		byName[aws.ToString(a.AlarmName)] = a
 	}
 	var names alarmNames
 	total, reasons := 0, map[string]any{}
 	for _, region := range env.AlarmRegions() {
+		composite := alarms.compositeIn(region, env)
+		_, muter := byName[env.SuppressorAlarmName()]
+		names.addComposite(composite, muter, env, region)
 		for _, what := range env.AlarmsIn(region) {
 			a, exists := byName[env.AlarmName(what)]
 			if !exists {
@@ -78,11 +108,11 @@ func evaluateAlarms(alarms []cwtypes.MetricAlarm, env *environment.Environment, 
 				continue
 			}
 			total++
-			names.add(what, a, now)
+			names.add(what, a, composite, now)
 			if a.StateValue == "" || a.ActionsEnabled == nil {
 				names.incomplete = append(names.incomplete, what)
 			}
-			if env.Monitoring.AtLeast(environment.Enhanced) &&
+			if env.Monitoring.AtLeast(environment.Enhanced) && !env.MaySleep() &&
 				(!slices.Contains(a.AlarmActions, env.TopicARN(region)) || a.ActionsEnabled != nil && !*a.ActionsEnabled) {
 				names.noAction = append(names.noAction, what)
 			}
@@ -98,10 +128,31 @@ func evaluateAlarms(alarms []cwtypes.MetricAlarm, env *environment.Environment, 
 	return names.finding(f, env, reasons, total)
 }
 
-// add evaluates an alarm's state.
-func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, now time.Time) {
+// addComposite evaluates the composite alarm of an environment that may sleep, and the alarm that mutes it.
+func (n *alarmNames) addComposite(composite *cwtypes.CompositeAlarm, muter bool, env *environment.Environment, region string) {
+	if !env.MaySleep() {
+		return
+	}
+	const all, mutes = "alarms", "asleep"
+	if !muter {
+		n.missing = append(n.missing, mutes)
+	}
 	switch {
-	case a.StateValue == cwtypes.StateValueAlarm && isStarting(a, now):
+	case composite == nil:
+		n.missing = append(n.missing, all)
+	case env.Monitoring.AtLeast(environment.Enhanced) && (!slices.Contains(composite.AlarmActions, env.TopicARN(region)) || !aws.ToBool(composite.ActionsEnabled)):
+		n.noAction = append(n.noAction, all)
+	}
+}
+
+// add evaluates an alarm's state. While the environment is asleep, and soon after that, an alarm about what does not run is in alarm, and its
+// composite alarm is muted.
+func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, composite *cwtypes.CompositeAlarm, now time.Time) {
+	muted := composite != nil && slices.Contains([]cwtypes.ActionsSuppressedBy{
+		cwtypes.ActionsSuppressedByAlarm, cwtypes.ActionsSuppressedByExtensionPeriod,
+	}, composite.ActionsSuppressedBy)
+	switch {
+	case a.StateValue == cwtypes.StateValueAlarm && (muted && aws.ToString(a.TreatMissingData) == "breaching" || isStarting(a, now)):
 		n.starting = append(n.starting, what)
 	case a.StateValue == cwtypes.StateValueAlarm:
 		n.inAlarm = append(n.inAlarm, what)
@@ -171,7 +222,7 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 	case first != nil:
 		return f.warning(first.reason, first.hint, "of %d alarms, %s", total+len(n.missing), strings.Join(messages, "; "))
 	case len(n.starting) > 0:
-		return f.healthy("Quiet", "%d alarms, none in alarm; new and waiting for first data: %s", total, strings.Join(n.starting, ", "))
+		return f.healthy("Quiet", "%d alarms, none in alarm; new or muted, and waiting for data: %s", total, strings.Join(n.starting, ", "))
 	}
 	return f.healthy("Quiet", "%d alarms, none in alarm", total)
 }

@@ -49,7 +49,8 @@ func TestChangedFileIsACause(t *testing.T) {
 	}
 	unprotected := *env
 	unprotected.Firewall.Enabled = false
-	perZone := *env
+	perZone, protected := *env, *env
+	protected.Protected = true
 	perZone.Network.NAT = "per-zone"
 	instance := *env
 	instance.Network.NAT = "instance"
@@ -65,8 +66,8 @@ func TestChangedFileIsACause(t *testing.T) {
 		"Unprotected":           evaluateWAF(nil, env),
 		"UnexpectedWebACL":      evaluateWAF(acl, &unprotected),
 		"ContainerInsightsOff":  evaluateCluster(&ecstypes.Cluster{Status: aws.String("ACTIVE")}, env),
-		"NoAlarmActions":        evaluateAlarms(alarms, env, now),
-		"AlarmsMissing":         evaluateAlarms(notified[1:], env, now),
+		"NoAlarmActions":        evaluateAlarms(foundAlarms{metric: alarms}, &protected, now),
+		"AlarmsMissing":         evaluateAlarms(foundAlarms{metric: notified[1:]}, &protected, now),
 		"TooFewZones":           evaluatePublicSubnets([]ec2types.Subnet{subnet}, env),
 		"TooFewNATs":            evaluateNAT([]ec2types.NatGateway{{State: ec2types.NatGatewayStateAvailable}}, &perZone),
 		"OtherNAT":              evaluateNATPath(natPath{gateways: []ec2types.NatGateway{{State: ec2types.NatGatewayStateAvailable}}}, &instance),

@@ -93,6 +93,8 @@ func TestIncompleteAnswers(t *testing.T) {
 		return evaluateScaling(api, scalingState{targets: []scalingtypes.ScalableTarget{*s}, policies: []scalingtypes.ScalingPolicy{{ResourceId: &id}}}, api.Tasks.Min, full)
 	}, "MinCapacity", "MaxCapacity")
 
+	protected := *env
+	protected.Protected = true
 	first := env.AlarmsIn(env.Region)[0]
 	incomplete(t, "alarm", cwtypes.MetricAlarm{StateValue: cwtypes.StateValueOk, ActionsEnabled: aws.Bool(true)}, func(a *cwtypes.MetricAlarm) Finding {
 		var alarms []cwtypes.MetricAlarm
@@ -106,7 +108,7 @@ func TestIncompleteAnswers(t *testing.T) {
 				alarms = append(alarms, alarm)
 			}
 		}
-		return evaluateAlarms(alarms, env, now)
+		return evaluateAlarms(foundAlarms{metric: alarms}, &protected, now)
 	}, "StateValue", "ActionsEnabled")
 }
 

@@ -178,7 +178,7 @@ func TestEvaluateAlarms(t *testing.T) {
 		"switched off":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.ActionsEnabled = aws.Bool(false) }}, "", verdict{Warning, "NoAlarmActions", "db-cpu"}},
 		"deleted":       {nil, "jobs-dead", verdict{Warning, "AlarmsMissing", "of 19 alarms, 1 is missing and notifies no one: jobs-dead"}},
 		"both":          {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "jobs-dead", verdict{Warning, "InAlarm", "1 is in alarm: db-cpu; 1 is missing and notifies no one: jobs-dead"}},
-		"first rollout": {map[string]func(*alarm){"api-tasks": rings(20*time.Minute, 18*time.Minute)}, "", verdict{Healthy, "Quiet", "waiting for first data: api-tasks"}},
+		"first rollout": {map[string]func(*alarm){"api-tasks": rings(20*time.Minute, 18*time.Minute)}, "", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
 		"was OK":        {map[string]func(*alarm){"api-tasks": rings(50*time.Minute, 18*time.Minute)}, "", verdict{Warning, "InAlarm", "in alarm: api-tasks"}},
 		"never started": {map[string]func(*alarm){"api-tasks": rings(61*time.Minute, time.Hour)}, "", verdict{Warning, "InAlarm", "api-tasks"}},
 		"was changed":   {map[string]func(*alarm){"api-tasks": rings(5*time.Minute, 10*time.Minute)}, "", verdict{Warning, "InAlarm", "api-tasks"}},
@@ -189,31 +189,80 @@ func TestEvaluateAlarms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := loaded(t, "staging")
-			env.Services.Scheduler = nil
+			env.Services.Scheduler, env.Protected = nil, true
 			alarms := slices.DeleteFunc(alarmsOf(env), func(a alarm) bool { return test.deleted != "" && *a.AlarmName == env.AlarmName(test.deleted) })
 			for i := range alarms {
 				if change := test.changes[strings.TrimPrefix(*alarms[i].AlarmName, env.AlarmName(""))]; change != nil {
 					change(&alarms[i])
 				}
 			}
-			requireVerdict(t, test.want, evaluateAlarms(alarms, env, now))
+			requireVerdict(t, test.want, evaluateAlarms(foundAlarms{metric: alarms}, env, now))
 		})
 	}
-	requireVerdict(t, verdict{Error, "AlarmsMissing", ""}, evaluateAlarms(nil, loaded(t, "staging"), now))
+	requireVerdict(t, verdict{Error, "AlarmsMissing", ""}, evaluateAlarms(foundAlarms{}, loaded(t, "staging"), now))
 
 	// With basic monitoring alarms only show.
 	basic := loaded(t, "dev")
+	basic.Protected = true
 	alarms := alarmsOf(basic)
 	alarms[0].AlarmActions = nil
-	requireVerdict(t, verdict{Healthy, "Quiet", ""}, evaluateAlarms(alarms, basic, now))
+	requireVerdict(t, verdict{Healthy, "Quiet", ""}, evaluateAlarms(foundAlarms{metric: alarms}, basic, now))
 
 	// The alarm of the health check notifies the topic of its own region.
 	elsewhere := loaded(t, "production")
 	elsewhere.Region = "eu-central-1"
-	requireVerdict(t, verdict{Healthy, "Quiet", ""}, evaluateAlarms(alarmsOf(elsewhere), elsewhere, now))
+	requireVerdict(t, verdict{Healthy, "Quiet", ""}, evaluateAlarms(foundAlarms{metric: alarmsOf(elsewhere)}, elsewhere, now))
 	alarms = alarmsOf(elsewhere)
 	alarms[len(alarms)-1].AlarmActions = []string{elsewhere.TopicARN("eu-central-1")}
-	requireVerdict(t, verdict{Warning, "NoAlarmActions", "outside"}, evaluateAlarms(alarms, elsewhere, now))
+	requireVerdict(t, verdict{Warning, "NoAlarmActions", "outside"}, evaluateAlarms(foundAlarms{metric: alarms}, elsewhere, now))
+}
+
+// TestEvaluateMutedAlarms evaluates the alarms of an environment that may sleep, which notify people through a composite alarm.
+func TestEvaluateMutedAlarms(t *testing.T) {
+	env := loaded(t, "staging")
+	for name, test := range map[string]struct {
+		composite *cwtypes.CompositeAlarm
+		muter     bool
+		ringing   string
+		want      verdict
+	}{
+		"quiet":          {&cwtypes.CompositeAlarm{}, true, "", verdict{Healthy, "Quiet", "22 alarms"}},
+		"no composite":   {nil, true, "", verdict{Warning, "AlarmsMissing", "1 is missing and notifies no one: alarms"}},
+		"nothing mutes":  {&cwtypes.CompositeAlarm{}, false, "", verdict{Warning, "AlarmsMissing", "1 is missing and notifies no one: asleep"}},
+		"no action":      {&cwtypes.CompositeAlarm{AlarmActions: []string{}}, true, "", verdict{Warning, "NoAlarmActions", "notifies the topic: alarms"}},
+		"switched off":   {&cwtypes.CompositeAlarm{ActionsEnabled: aws.Bool(false)}, true, "", verdict{Warning, "NoAlarmActions", "alarms"}},
+		"in alarm":       {&cwtypes.CompositeAlarm{}, true, "api-tasks", verdict{Warning, "InAlarm", "api-tasks"}},
+		"woken just now": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
+		"asleep":         {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
+		"another alarm":  {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-5xx", verdict{Warning, "InAlarm", "api-5xx"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			alarms := foundAlarms{metric: alarmsOf(env)}
+			for i := range alarms.metric {
+				a := &alarms.metric[i]
+				if a.AlarmActions = nil; *a.AlarmName == env.AlarmName(test.ringing) {
+					a.StateValue = cwtypes.StateValueAlarm
+				}
+				if strings.HasSuffix(*a.AlarmName, "-tasks") {
+					a.TreatMissingData = aws.String("breaching")
+				}
+			}
+			if test.muter {
+				alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueOk})
+			}
+			if c := test.composite; c != nil {
+				c.AlarmName = aws.String(env.CompositeAlarmName())
+				if c.AlarmActions == nil {
+					c.AlarmActions = []string{env.TopicARN(env.Region)}
+				}
+				if c.ActionsEnabled == nil {
+					c.ActionsEnabled = aws.Bool(true)
+				}
+				alarms.composite = []regionalComposite{{"eu-central-1", cwtypes.CompositeAlarm{AlarmName: c.AlarmName}}, {env.Region, *c}}
+			}
+			requireVerdict(t, test.want, evaluateAlarms(alarms, env, now))
+		})
+	}
 }
 
 func TestEvaluateNotifications(t *testing.T) {

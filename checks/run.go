@@ -105,6 +105,10 @@ func runChecks(ctx context.Context, all []Check, env *environment.Environment, s
 	}
 	if absent := notDeployed(withComponent(ctx, "stack"), rc, report.Services); absent != nil {
 		report.Services, report.Omitted = []Finding{*absent}, nil
+	} else if findings, asleep := asleepFindings(withComponent(ctx, "stack"), rc, report.Services); asleep {
+		report.Services, report.Omitted = findings, nil
+	} else {
+		report.Services = findings
 	}
 	report.Summary = Aggregate(report.Services)
 	report.LoadBalancers, report.Certificates = balancerSection(rc), certificateSection(rc)

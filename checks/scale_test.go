@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/clock"
@@ -111,6 +113,8 @@ func environmentOf(ctx context.Context, in any) (any, error) {
 		return nil, err
 	}
 	switch in := in.(type) {
+	case *ssm.GetParameterInput:
+		return nil, &ssmtypes.ParameterNotFound{}
 	case *ecs.ListServicesInput:
 		arns, next := page("svc", manyServices, aws.ToString(in.NextToken))
 		return &ecs.ListServicesOutput{ServiceArns: arns, NextToken: next}, nil

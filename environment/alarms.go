@@ -21,6 +21,9 @@ func (e *Environment) Alarms() []string {
 	if e.Network.NAT == NATInstance {
 		all = append(all, NATAlarm)
 	}
+	if e.AwakeSchedule() != nil {
+		all = append(all, scheduleFailed, scheduleLate)
+	}
 	return append(all, e.GlobalAlarms()...)
 }
 
@@ -42,6 +45,26 @@ func (e *Environment) GlobalAlarms() []string {
 	}
 	return []string{UptimeAlarm}
 }
+
+// The alarms about the schedule's own state machine.
+const (
+	scheduleFailed = "schedule-failed"
+	scheduleLate   = "schedule-late"
+)
+
+// NeverMuted reports whether an alarm also notifies people while the environment is asleep: one about the schedule itself.
+func NeverMuted(what string) bool { return what == scheduleFailed || what == scheduleLate }
+
+// MaySleep reports whether the environment can be put to sleep: a protected one cannot.
+func (e *Environment) MaySleep() bool { return !e.Protected }
+
+// CompositeAlarmName returns the name of the composite alarm, in each of AlarmRegions, through which the alarms of an environment that may
+// sleep notify people.
+func (e *Environment) CompositeAlarmName() string { return e.AlarmName("alarms") }
+
+// SuppressorAlarmName returns the name of the alarm that suppresses the actions of the composite alarm while it is in ALARM: while the
+// environment is asleep.
+func (e *Environment) SuppressorAlarmName() string { return e.AlarmName("asleep") }
 
 // AlarmRegions returns the regions that have alarms of the environment, its own first.
 func (e *Environment) AlarmRegions() []string {

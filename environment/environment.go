@@ -28,6 +28,7 @@ type Environment struct {
 	Monitoring    Monitoring    `yaml:"monitoring"`
 	Firewall      Firewall      `yaml:"firewall"`
 	Budget        Budget        `yaml:"budget"`
+	Schedule      Scheduling    `yaml:"schedule"`
 	Deployment    Deployment    `yaml:"deployment"`
 	Delivery      Delivery      `yaml:"delivery"`
 }

@@ -42,7 +42,7 @@ func changesOf() map[string]changeable {
 		"database.performanceInsights", "database.passwordRotationDays", "database.connections", "database.poolTimeout",
 		"queue.visibilityTimeout", "queue.retentionDays", "queue.maxReceives", "configuration.required", "configuration.optional",
 		"monitoring.level", "monitoring.logRetentionDays", "monitoring.emails", "monitoring.webhooks", "firewall.enabled", "firewall.rateLimit",
-		"budget.monthlyUSD", "deployment.rollback", "deployment.backup", "deployment.verifiedIn", "deployment.snapshotsKept", "deployment.rollout.timeout",
+		"budget.monthlyUSD", "schedule.awake", "deployment.rollback", "deployment.backup", "deployment.verifiedIn", "deployment.snapshotsKept", "deployment.rollout.timeout",
 		"deployment.rollout.alarms", "deployment.rollout.bake",
 		"deployment.migrations.order", "deployment.migrations.command", "deployment.migrations.timeout", "deployment.migrations.cpu",
 		"deployment.migrations.memory", "deployment.health.tries", "deployment.health.interval", "delivery.branch", "delivery.trigger",

@@ -54,6 +54,18 @@ Pulumi.staging.yaml: it is not a text file; write YAML in UTF-8
 Pulumi.staging.yaml:16: config.v3-backend:environment: it is given twice, first in line 2; keep one of the two
    16 |   v3-backend:environment: {}
 `,
+	"schedule": `
+Pulumi.staging.yaml:15: schedule.awake: "7-20" are not hours of a day; give the beginning and the end in hours and minutes, such as 07:00-20:00
+   15 |     schedule: {awake: Mon-Fri 7-20 Europe/Berlin}
+`,
+	"schedule-protected": `
+Pulumi.staging.yaml:16: schedule.awake: a protected environment never sleeps; remove it
+   16 |     schedule: {awake: "Mon-Fri 07:00-20:00 Europe/Berlin"}
+`,
+	"schedule-zone": `
+Pulumi.staging.yaml:15: schedule.awake: there is no time zone "CET"; give a name of the IANA time zone database, such as Europe/Berlin or UTC
+   15 |     schedule: {awake: "Mon-Fri 07:00-20:00 CET"}
+`,
 	"bool-text": `
 Pulumi.staging.yaml:7: protected: expected true or false, got the text "no"; write true or false, without quotes
     7 |     protected: no
@@ -590,7 +602,7 @@ Pulumi.staging.yaml:11: services.api.cpuu: unknown key; did you mean cpu? the ke
    11 |       api: {cpuu: 512, memory: 1024}
 `,
 	"unknown-section": `
-Pulumi.staging.yaml:8: networks: unknown key; did you mean network? the keys here are name, prefix, account, region, protected, domain, network, image, services, database, queue, configuration, monitoring, firewall, budget, deployment, delivery
+Pulumi.staging.yaml:8: networks: unknown key; did you mean network? the keys here are name, prefix, account, region, protected, domain, network, image, services, database, queue, configuration, monitoring, firewall, budget, schedule, deployment, delivery
     8 |     networks: {cidr: 10.20.0.0/16}
 `,
 	"visibility": `

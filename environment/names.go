@@ -129,8 +129,37 @@ func (e *Environment) RotationRoleName() string { return e.ResourceName("rotatio
 // RotationRuleRoleName returns the name of the role with which the rule starts the state machine.
 func (e *Environment) RotationRuleRoleName() string { return e.ResourceName("rotation-rule-role") }
 
+// ScheduleName returns the name of the state machine that puts the environment to sleep and wakes it, and of the rule that starts it.
+func (e *Environment) ScheduleName() string { return e.ResourceName("schedule") }
+
+// ScheduleMachineARN returns the ARN of the state machine.
+func (e *Environment) ScheduleMachineARN() string {
+	return fmt.Sprintf("arn:aws:states:%s:%s:stateMachine:%s", e.Region, e.Account, e.ScheduleName())
+}
+
+// WakeScheduleName returns the name of the schedule of EventBridge Scheduler that wakes the environment.
+func (e *Environment) WakeScheduleName() string { return e.ResourceName("wake") }
+
+// SleepScheduleName returns the name of the schedule that puts it to sleep.
+func (e *Environment) SleepScheduleName() string { return e.ResourceName("sleep") }
+
+// ScheduleRoleName returns the name of the role of the state machine.
+func (e *Environment) ScheduleRoleName() string { return e.ResourceName("schedule-role") }
+
+// ScheduleStartRoleName returns the name of the role with which EventBridge Scheduler starts the state machine.
+func (e *Environment) ScheduleStartRoleName() string { return e.ResourceName("schedule-start-role") }
+
+// ScheduleRuleRoleName returns the name of the role with which the rule starts the state machine.
+func (e *Environment) ScheduleRuleRoleName() string { return e.ResourceName("schedule-rule-role") }
+
 // FlowLogsRoleName returns the name of the role with which the network's flow logs are written.
 func (e *Environment) FlowLogsRoleName() string { return e.ResourceName("flow-logs-role") }
+
+// AsleepParameter returns the name of the parameter of Systems Manager that exists while the environment is asleep.
+func (e *Environment) AsleepParameter() string { return AsleepParameterOf(e.Prefix, e.Stack) }
+
+// AsleepParameterOf returns the same of a stack's environment.
+func AsleepParameterOf(prefix, stack string) string { return "/" + prefix + "/" + stack + "/asleep" }
 
 // BudgetName returns the name of the monthly budget.
 func (e *Environment) BudgetName() string { return e.ResourceName("monthly") }

@@ -56,6 +56,7 @@ func (e *Environment) problems() problemList {
 	e.databaseProblems(&l)
 	e.queueProblems(&l)
 	e.monitoringProblems(&l)
+	e.scheduleProblems(&l)
 	e.deploymentProblems(&l)
 	e.deliveryProblems(&l)
 	e.productionProblems(&l)

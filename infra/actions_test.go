@@ -263,6 +263,11 @@ func providerActions() map[string][]actionsOn {
 			on("arn:aws:events:"+inRegion+"rule/v3-backend-ENV-rotation", "events:PutTargets", "events:RemoveTargets"),
 			on(ofIAM+"role/v3-backend-ENV-rotation-rule-role", "iam:PassRole to events.amazonaws.com"),
 		},
+		"aws:scheduler/schedule:Schedule": {
+			on("arn:aws:scheduler:"+inRegion+"schedule/default/v3-backend-ENV-sleep", "scheduler:CreateSchedule", "scheduler:UpdateSchedule",
+				"scheduler:DeleteSchedule"),
+			on(ofIAM+"role/v3-backend-ENV-schedule-start-role", "iam:PassRole to scheduler.amazonaws.com"),
+		},
 		"aws:sfn/stateMachine:StateMachine": {
 			on("*", "states:ValidateStateMachineDefinition"), // of a definition, not of a machine
 			on("arn:aws:states:"+inRegion+"stateMachine:v3-backend-ENV-rotation", "states:CreateStateMachine", "states:TagResource",
@@ -271,6 +276,9 @@ func providerActions() map[string][]actionsOn {
 		},
 		"aws:cloudwatch/metricAlarm:MetricAlarm": {
 			on("arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-ENV-api-5xx", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"),
+		},
+		"aws:cloudwatch/compositeAlarm:CompositeAlarm": {
+			on("arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-ENV-alarms", "cloudwatch:PutCompositeAlarm", "cloudwatch:TagResource", "cloudwatch:DeleteAlarms"),
 		},
 		"aws:route53/healthCheck:HealthCheck": {
 			on("*", "route53:CreateHealthCheck"), // what has no ID yet has no ARN

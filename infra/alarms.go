@@ -48,7 +48,7 @@ func alarms(env *environment.Environment, balancer, targetGroup pulumi.StringInp
 	if env.Network.NAT == environment.NATInstance {
 		all = append(all, natAlarm(env))
 	}
-	return all
+	return append(all, scheduleAlarms(env)...)
 }
 
 // balancerAlarms returns the alarms about the responses to users. Without data there were no requests.

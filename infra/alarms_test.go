@@ -2,6 +2,7 @@ package infra
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,16 +76,49 @@ func TestAlarmsNotifyTheTopic(t *testing.T) {
 	_, all := deployed(t, "dev")
 	require.Nil(t, find(t, all, alarmType, "monitoring-db-cpu").get("alarmActions"), "basic alarms only show")
 
-	_, all = deployed(t, "staging")
+	_, all = deployed(t, "production")
 	for _, a := range ofType(all, alarmType) {
 		require.Equal(t, []any{"arn:aws:aws:sns/topicPolicy:TopicPolicy:notifications"}, a.get("alarmActions"), a.name)
 		require.Equal(t, a.get("alarmActions"), a.get("okActions"), a.name)
 	}
+	require.Empty(t, ofType(all, compositeType), "a protected environment never sleeps")
+
+	_, all = deployed(t, "staging")
 	latency := find(t, all, alarmType, "monitoring-api-latency")
 	require.Equal(t, "p95", latency.get("extendedStatistic"))
 	require.Nil(t, latency.get("statistic"))
 	require.Equal(t, "v3-backend-staging-api-latency", latency.get("name"))
 }
+
+// TestAlarmsAreMutedThroughTheComposite checks that alarms of an environment that may sleep notify people through one composite alarm only, which
+// the alarm asleep suppresses, in each region that has some.
+func TestAlarmsAreMutedThroughTheComposite(t *testing.T) {
+	env, err := environment.Load("..", "production")
+	require.NoError(t, err)
+	env.Protected, env.Region = false, "eu-central-1"
+	all := record(t, env.Stack, Deploy(env, Release{Image: testImage}))
+	for _, a := range ofType(all, alarmType) {
+		require.Nil(t, a.get("alarmActions"), a.name)
+		require.Nil(t, a.get("okActions"), a.name)
+	}
+	for _, test := range []struct{ suffix, region string }{{"", "eu-central-1"}, {"-us-east-1", "us-east-1"}} {
+		composite := find(t, all, compositeType, "monitoring-alarms"+test.suffix)
+		require.Equal(t, "v3-backend-production-alarms", composite.get("alarmName"))
+		require.Equal(t, []any{"arn:aws:aws:sns/topicPolicy:TopicPolicy:notifications" + test.suffix}, composite.get("alarmActions"))
+		require.Equal(t, composite.get("alarmActions"), composite.get("okActions"))
+		require.Equal(t, "v3-backend-production-asleep", composite.get("actionsSuppressor", "alarm"))
+		var rule []string
+		for _, what := range env.AlarmsIn(test.region) {
+			rule = append(rule, `ALARM("v3-backend-production-`+what+`")`)
+		}
+		require.Equal(t, strings.Join(rule, " OR "), composite.get("alarmRule"))
+		suppressor := find(t, all, alarmType, "monitoring-asleep"+test.suffix)
+		require.Equal(t, "ignore", suppressor.get("treatMissingData"), "its state is the one that was set last")
+	}
+	require.Len(t, ofType(all, compositeType), 2)
+}
+
+const compositeType = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 
 // TestDeclaredAlarms compares the alarms that the program declares with those that status expects, by region.
 func TestDeclaredAlarms(t *testing.T) {
@@ -102,6 +136,12 @@ func TestDeclaredAlarms(t *testing.T) {
 				what, found := strings.CutPrefix(a.get("name").(string), env.AlarmName(""))
 				require.True(t, found, a.get("name"))
 				declared[home] = append(declared[home], what)
+			}
+			if env.MaySleep() {
+				for home, names := range declared {
+					require.Contains(t, names, "asleep")
+					declared[home] = slices.DeleteFunc(names, func(what string) bool { return what == "asleep" })
+				}
 			}
 			require.Len(t, declared, len(env.AlarmRegions()))
 			for _, home := range env.AlarmRegions() {

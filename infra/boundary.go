@@ -46,7 +46,7 @@ func NewBoundary(
 }
 
 // boundaryStatements returns statements that allow what tasks and flow logs do in any environment, that is, all that
-// roles.go, network.go and rotation.go allow. They deny production's resources to all roles but production's own, by
+// roles.go, network.go, rotation.go and schedule.go allow. They deny production's resources to all roles but production's own, by
 // their ARNs: GitHub's role for the other environments chooses names of roles, and can create none of these. A
 // boundary does not apply to resource policies.
 func boundaryStatements(s shared) []statement {
@@ -59,6 +59,8 @@ func boundaryStatements(s shared) []statement {
 			"ecr:GetAuthorizationToken", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
 			"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel", "xray:GetSampling*", "xray:PutTelemetryRecords",
 			"xray:PutTraceSegments",
+			// The schedule's, which identifies the scalable target by its tag.
+			"application-autoscaling:RegisterScalableTarget", "elasticloadbalancing:DescribeTargetHealth",
 		}, anyResource),
 		allow("Pull", []string{
 			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
@@ -74,9 +76,16 @@ func boundaryStatements(s shared) []statement {
 		allow("RestartServices", []string{"ecs:DescribeServices", "ecs:UpdateService"}, anyEnvironment.arns("ecs", "service/%s-*")...),
 		allow("ReadRotation", []string{"secretsmanager:DescribeSecret"}, s.databaseSecretARNs()),
 		allow("StartMachines", []string{"states:StartExecution"}, anyEnvironment.arns("states", "stateMachine:%s-*")...),
+		allow("Sleep", []string{"rds:DescribeDBInstances", "rds:StartDBInstance", "rds:StopDBInstance", "cloudwatch:SetAlarmState"},
+			slices.Concat(anyEnvironment.arns("rds", "db:%s-*"), anyEnvironment.arns("cloudwatch", "alarm:%s-asleep"))...),
+		allow("MarkAsleep", []string{"ssm:DeleteParameter", "ssm:GetParameters", "ssm:PutParameter"}, anyEnvironment.asleepARN()),
+		allow("ListLocks", []string{"s3:ListBucket"}, "arn:aws:s3:::"+environment.StateBucket(s.Prefix, s.Account)),
+		denyOtherEnvironments(deny("NotProductionScaling", []string{"application-autoscaling:*"}, anyResource).
+			when("StringEquals", "aws:ResourceTag/Environment", production)),
 		denyOtherEnvironments(deny("NotProduction", []string{"*"}, slices.Concat(
 			productionOnly.arns("sqs", "%s-*"), productionOnly.arns("logs", "log-group:*%s*"), productionOnly.arns("ecs", "service/%s-*"),
-			productionOnly.arns("states", "stateMachine:%s-*"), []string{s.configSecretARN(production)})...)),
+			productionOnly.arns("states", "stateMachine:%s-*"), productionOnly.arns("rds", "db:%s-*"), productionOnly.arns("cloudwatch", "alarm:%s-*"),
+			[]string{s.configSecretARN(production), productionOnly.asleepARN()})...)),
 		denyOtherEnvironments(deny("NotProductionDatabase", []string{"secretsmanager:GetSecretValue"}, s.databaseSecretARNs()).
 			when("StringLike", databaseOfSecret, productionOnly.arns("rds", "db:%s-*")...)),
 		denyOtherEnvironments(denyProductionTasks(productionOnly, "ecs:UpdateService")),

@@ -39,20 +39,26 @@ func TestBoundaryAllowsWhatTheRolesAllow(t *testing.T) {
 			return "arn:aws:" + service + ":" + env.Region + ":" + env.Account + ":" + resource
 		}
 		configuration := in("secretsmanager", "secret:"+env.SecretName()+"-AbCdEf")
-		for role, statements := range map[string][]statement{
+		roles := map[string][]statement{
 			env.ExecutionRoleName(): executionStatements([]string{
 				"arn:aws:aws:ecr/repository:Repository:registry", configuration, in("logs", "log-group:"+env.LogGroupName())}),
 			env.TaskRoleName(): taskStatements(env, []string{
 				configuration, in("secretsmanager", "secret:rds!db-1-AbCdEf"), in("sqs", env.QueueName())}),
 			env.RotationRoleName():     rotationStatements(env, []string{in("secretsmanager", "secret:rds!db-1-AbCdEf")}),
-			env.RotationRuleRoleName(): rotationRuleStatements([]string{env.RotationMachineARN()}),
+			env.RotationRuleRoleName(): startMachineStatements([]string{env.RotationMachineARN()}),
 			env.FlowLogsRoleName():     flowLogStatements([]string{in("logs", "log-group:/aws/vpc/"+env.VPCName())}),
-		} {
+		}
+		if !env.Protected { // a protected environment has no schedule
+			roles[env.ScheduleRoleName()] = scheduleStatements(env)
+			roles[env.ScheduleRuleRoleName()] = startMachineStatements([]string{env.ScheduleMachineARN()})
+			roles[env.ScheduleStartRoleName()] = roles[env.ScheduleRuleRoleName()]
+		}
+		for role, statements := range roles {
 			for _, s := range statements {
 				for _, action := range s.Action {
 					for _, resource := range s.Resource {
 						asked := as(role, action, resource).with("aws:ResourceTag/aws:rds:primaryDBInstanceArn",
-							in("rds", "db:"+env.DatabaseIdentifier()))
+							in("rds", "db:"+env.DatabaseIdentifier())).with("s3:prefix", lockObject(env))
 						require.Truef(t, boundary.allows(t, asked), "%s of %s on %s", action, role, resource)
 					}
 				}

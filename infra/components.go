@@ -37,6 +37,7 @@ func Components() []Component {
 		part("cluster", "ECS cluster and the containers' log group", "Cluster"),
 		part("migration", "task definition of the database migration", "Migration"),
 		part("services", "task definitions, services, their autoscaling and their restart after a password rotation", "Service", "Rotation"),
+		part("schedule", "when the environment sleeps, and the state machine that puts it to sleep and wakes it", "Schedule"),
 		part("monitoring", "alarms, notifications, dashboard, tracing", "Notifications", "Monitoring"),
 		part("budget", "monthly budget", "Budget"),
 	}
@@ -60,6 +61,7 @@ func SectionCopiers(deployed func(component string) bool) []func(to, from *envir
 		{[]string{"services"}, func(to, from env) {
 			to.Services, to.Deployment.Rollout.Alarms = from.Services, from.Deployment.Rollout.Alarms
 		}},
+		{[]string{"schedule", "monitoring"}, func(to, from env) { to.Schedule = from.Schedule }},
 		{[]string{"network", "database", "firewall", "cluster", "roles", "monitoring"}, func(to, from env) { to.Monitoring = from.Monitoring }},
 		{[]string{"database", "balancer"}, func(to, from env) { to.Protected = from.Protected }},
 		{[]string{"budget"}, func(to, from env) { to.Budget = from.Budget }},

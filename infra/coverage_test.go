@@ -74,17 +74,19 @@ func coverageByType() map[string]coverage {
 
 		"aws:cloudwatch/eventRule:EventRule":     free,
 		"aws:cloudwatch/eventTarget:EventTarget": free,
+		"aws:scheduler/schedule:Schedule":        leftOut("14 million invocations a month are free"),
 		"aws:sfn/stateMachine:StateMachine":      leftOut("five state transitions an hour and service cost less than a tenth of a dollar a month"),
 
-		"aws:budgets/budget:Budget":                   free,
-		"aws:cloudwatch/dashboard:Dashboard":          priced("dashboard"),
-		"aws:cloudwatch/logGroup:LogGroup":            priced("logs of services", "logs kept"),
-		"aws:cloudwatch/metricAlarm:MetricAlarm":      priced("alarms"),
-		"aws:route53/healthCheck:HealthCheck":         priced("health check", "health check over HTTPS"),
-		"aws:sns/topic:Topic":                         leftOut("an alarm's message costs a fraction of a cent"),
-		"aws:sns/topicPolicy:TopicPolicy":             free,
-		"aws:sns/topicSubscription:TopicSubscription": leftOut("an e-mail costs a fraction of a cent"),
-		"aws:xray/samplingRule:SamplingRule":          priced("traces"),
+		"aws:budgets/budget:Budget":                    free,
+		"aws:cloudwatch/compositeAlarm:CompositeAlarm": priced("composite alarms"),
+		"aws:cloudwatch/dashboard:Dashboard":           priced("dashboard"),
+		"aws:cloudwatch/logGroup:LogGroup":             priced("logs of services", "logs kept"),
+		"aws:cloudwatch/metricAlarm:MetricAlarm":       priced("alarms"),
+		"aws:route53/healthCheck:HealthCheck":          priced("health check", "health check over HTTPS"),
+		"aws:sns/topic:Topic":                          leftOut("an alarm's message costs a fraction of a cent"),
+		"aws:sns/topicPolicy:TopicPolicy":              free,
+		"aws:sns/topicSubscription:TopicSubscription":  leftOut("an e-mail costs a fraction of a cent"),
+		"aws:xray/samplingRule:SamplingRule":           priced("traces"),
 
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy":             free,
 		"aws:ecr/repository:Repository":                       priced("images"),
@@ -112,10 +114,13 @@ func TestCoveredLinesExist(t *testing.T) {
 	production, err := environment.Load("..", "production")
 	require.NoError(t, err)
 	instance := dev(t, environment.NATInstance)
+	staging, err := environment.Load("..", "staging") // unlike production, it may sleep
+	require.NoError(t, err)
 	billed := map[string]bool{}
 	for _, e := range []pricing.Estimate{
 		pricing.EstimateEnvironment(instance, pricing.DefaultAssumptions()),
-		pricing.EstimateEnvironment(production, pricing.DefaultAssumptions()), pricing.EstimateShared(shared),
+		pricing.EstimateEnvironment(production, pricing.DefaultAssumptions()),
+		pricing.EstimateEnvironment(staging, pricing.DefaultAssumptions()), pricing.EstimateShared(shared),
 	} {
 		for _, line := range e.Lines {
 			billed[line.Resource] = true

@@ -287,7 +287,7 @@ func TestProductionRoleStaysInProduction(t *testing.T) {
 	pass := p.bySid(t, "PassRoles")
 	require.Equal(t, values{"arn:aws:iam::123456789012:role/v3-backend-production-*"}, pass.Resource)
 	require.Equal(t, condition{"StringEquals": {"iam:PassedToService": {
-		"ecs-tasks.amazonaws.com", "events.amazonaws.com", "states.amazonaws.com", "vpc-flow-logs.amazonaws.com",
+		"ecs-tasks.amazonaws.com", "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com", "vpc-flow-logs.amazonaws.com",
 	}}}, pass.Condition)
 	require.Equal(t, values{
 		"arn:aws:s3:::v3-backend-pulumi-state-123456789012/*/production/*",

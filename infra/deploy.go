@@ -199,6 +199,11 @@ func (p *components) declareMonitoring() error {
 	}, p.opt); err != nil {
 		return err
 	}
+	if _, err := NewSchedule(p.ctx, "schedule", &ScheduleArgs{
+		Env: p.env, ClusterARN: p.cluster.ARN, TargetGroupARN: p.balancer.TargetGroupARN,
+	}, p.opt); err != nil {
+		return err
+	}
 	args := &MonitoringArgs{Env: p.env, Balancer: p.balancer, Notifications: p.notifications}
 	if p.globalProvider != nil {
 		var err error

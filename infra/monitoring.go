@@ -1,6 +1,8 @@
 package infra
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
@@ -9,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // Monitoring has the alarms of the environment. Enhanced monitoring notifies people of them; full monitoring adds a dashboard, a sampling
@@ -37,16 +40,21 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 		return nil, err
 	}
 	env := args.Env
-	actions := actionsOf(args.Notifications)
+	home := &alarmGroup{name: name, env: env, region: env.Region, notifications: args.Notifications, opts: []pulumi.ResourceOption{child}}
 	for _, a := range alarms(env, args.Balancer.Suffix, args.Balancer.TargetGroupSuffix) {
-		if err := newAlarm(ctx, name, env, a, actions, child); err != nil {
+		if err := home.declare(ctx, a); err != nil {
 			return nil, err
 		}
 	}
 	if env.Monitoring.AtLeast(environment.Full) {
-		if err := newUptime(ctx, name, args, child); err != nil {
+		if err := newUptime(ctx, name, args, home, child); err != nil {
 			return nil, err
 		}
+	}
+	if err := home.declareComposite(ctx); err != nil {
+		return nil, err
+	}
+	if env.Monitoring.AtLeast(environment.Full) {
 		if err := newDashboardAndTracing(ctx, name, env, args.Balancer, child); err != nil {
 			return nil, err
 		}
@@ -54,17 +62,9 @@ func NewMonitoring(ctx *pulumi.Context, name string, args *MonitoringArgs, opts 
 	return c, finish(ctx, name, c, pulumi.Map{})
 }
 
-// actionsOf returns the actions of alarms that notify people.
-func actionsOf(n *Notifications) pulumi.Array {
-	if n == nil {
-		return nil
-	}
-	return pulumi.Array{n.TopicARN}
-}
-
 // newUptime declares the external health check, from several regions and with the API's domain, and its alarm, which is in the region of the
 // metric with a topic of that region.
-func newUptime(ctx *pulumi.Context, name string, args *MonitoringArgs, child pulumi.ResourceOption) error {
+func newUptime(ctx *pulumi.Context, name string, args *MonitoringArgs, home *alarmGroup, child pulumi.ResourceOption) error {
 	env := args.Env
 	check, err := route53.NewHealthCheck(ctx, name, &route53.HealthCheckArgs{
 		Type:             pulumi.String("HTTPS"),
@@ -79,18 +79,40 @@ func newUptime(ctx *pulumi.Context, name string, args *MonitoringArgs, child pul
 	if err != nil {
 		return err
 	}
-	opts, notifications := []pulumi.ResourceOption{child}, args.Notifications
-	if args.GlobalProvider != nil {
-		opts, notifications = append(opts, pulumi.Provider(args.GlobalProvider)), args.GlobalNotifications
+	outside := uptimeAlarm(check.ID())
+	if args.GlobalProvider == nil {
+		return home.declare(ctx, outside)
 	}
-	return newAlarm(ctx, name, env, uptimeAlarm(check.ID()), actionsOf(notifications), opts...)
+	global := &alarmGroup{
+		name: name, env: env, region: environment.GlobalMetricsRegion, notifications: args.GlobalNotifications,
+		opts: []pulumi.ResourceOption{child, pulumi.Provider(args.GlobalProvider)},
+	}
+	if err := global.declare(ctx, outside); err != nil {
+		return err
+	}
+	return global.declareComposite(ctx)
 }
 
-// newAlarm declares one alarm, with notifications of both its states.
-func newAlarm(
-	ctx *pulumi.Context, name string, env *environment.Environment, a alarm, actions pulumi.Array,
-	opts ...pulumi.ResourceOption,
-) error {
+// alarmGroup declares the alarms of one region. In an environment that may sleep they notify people through a composite alarm, which is
+// muted while the environment is asleep; elsewhere each notifies people itself.
+type alarmGroup struct {
+	name   string
+	env    *environment.Environment
+	region string
+	// notifications is nil where alarms notify no one.
+	notifications *Notifications
+	opts          []pulumi.ResourceOption
+	// declared are the alarms so far.
+	declared []pulumi.Resource
+}
+
+// declare declares one alarm, with notifications of both its states.
+func (g *alarmGroup) declare(ctx *pulumi.Context, a alarm) error {
+	env := g.env
+	var actions pulumi.Array
+	if g.notifications != nil && (!env.MaySleep() || environment.NeverMuted(a.name)) {
+		actions = pulumi.Array{g.notifications.TopicARN}
+	}
 	args := &cloudwatch.MetricAlarmArgs{
 		Name:               pulumi.String(env.AlarmName(a.name)),
 		AlarmDescription:   pulumi.String(a.description),
@@ -111,7 +133,66 @@ func newAlarm(
 	} else {
 		args.Statistic = pulumi.String(a.statistic)
 	}
-	_, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.name, args, opts...)
+	declared, err := cloudwatch.NewMetricAlarm(ctx, g.name+"-"+a.name, args, g.opts...)
+	g.declared = append(g.declared, declared)
+	return err
+}
+
+const (
+	// muteWait is for how many seconds the composite alarm waits for its suppressor before it notifies people. The suppressor is set before
+	// anything stops, so that no alarm has to be delayed for it.
+	muteWait = 1
+	// muteExtension is for how many seconds after the end of a sleep alarms notify no one: those about tasks need five minutes of data, which
+	// CloudWatch has after some delay, before they are no longer in alarm.
+	muteExtension = 15 * 60
+)
+
+// declareComposite declares the composite alarm, and the alarm that suppresses its actions. That one has no data ever and so keeps the state that
+// SetAlarmState gives it.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm_Suppression.html
+func (g *alarmGroup) declareComposite(ctx *pulumi.Context) error {
+	env, suffix := g.env, ""
+	if !env.MaySleep() {
+		return nil
+	}
+	var actions pulumi.StringArray
+	if g.notifications != nil {
+		actions = pulumi.StringArray{g.notifications.TopicARN}
+	}
+	if g.region != env.Region {
+		suffix = "-" + g.region
+	}
+	suppressor, err := cloudwatch.NewMetricAlarm(ctx, g.name+"-asleep"+suffix, &cloudwatch.MetricAlarmArgs{
+		Name:               pulumi.String(env.SuppressorAlarmName()),
+		AlarmDescription:   pulumi.String("In alarm while the environment is asleep, which mutes " + env.CompositeAlarmName()),
+		Namespace:          pulumi.String(environment.MetricsNamespace),
+		MetricName:         pulumi.String("Asleep"),
+		Dimensions:         pulumi.StringMap{"Environment": pulumi.String(env.Name)},
+		Statistic:          pulumi.String("Maximum"),
+		ComparisonOperator: pulumi.String(above),
+		Threshold:          pulumi.Float64(0),
+		Period:             pulumi.Int(60),
+		EvaluationPeriods:  pulumi.Int(1),
+		TreatMissingData:   pulumi.String("ignore"),
+		Tags:               withName(env.Tags(), env.SuppressorAlarmName()),
+	}, g.opts...)
+	if err != nil {
+		return err
+	}
+	muted := list.Filter(env.AlarmsIn(g.region), func(what string) bool { return !environment.NeverMuted(what) })
+	rule := list.Map(muted, func(what string) string { return fmt.Sprintf("ALARM(%q)", env.AlarmName(what)) })
+	_, err = cloudwatch.NewCompositeAlarm(ctx, g.name+"-alarms"+suffix, &cloudwatch.CompositeAlarmArgs{
+		AlarmName:        pulumi.String(env.CompositeAlarmName()),
+		AlarmDescription: pulumi.String("At least one alarm of the environment is in alarm, and it is not asleep"),
+		AlarmRule:        pulumi.String(strings.Join(rule, " OR ")),
+		AlarmActions:     actions,
+		OkActions:        actions,
+		ActionsSuppressor: cloudwatch.CompositeAlarmActionsSuppressorArgs{
+			Alarm: suppressor.Name, WaitPeriod: pulumi.Int(muteWait), ExtensionPeriod: pulumi.Int(muteExtension),
+		},
+		Tags: withName(env.Tags(), env.CompositeAlarmName()),
+	}, append(slices.Clone(g.opts), pulumi.DependsOn(g.declared))...)
 	return err
 }
 

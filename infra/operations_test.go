@@ -122,6 +122,12 @@ func resourcesOf(action, env, stack string) []string {
 			"arn:aws:rds:" + region + "pg:v3-backend-ENV-db-postgres16", "arn:aws:rds:" + region + "og:default:postgres-16",
 			"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140",
 		},
+		"rds:StartDBInstance":                            {"arn:aws:rds:" + region + "db:v3-backend-ENV-db"},
+		"rds:StopDBInstance":                             {"arn:aws:rds:" + region + "db:v3-backend-ENV-db"},
+		"cloudwatch:SetAlarmState":                       {"arn:aws:cloudwatch:" + region + "alarm:v3-backend-ENV-asleep"},
+		"ssm:DeleteParameter":                            {"arn:aws:ssm:" + region + "parameter/v3-backend/STACK/asleep"},
+		"ssm:GetParameter":                               {"arn:aws:ssm:" + region + "parameter/v3-backend/STACK/asleep"},
+		"ssm:PutParameter":                               {"arn:aws:ssm:" + region + "parameter/v3-backend/STACK/asleep"},
 		"application-autoscaling:RegisterScalableTarget": {"arn:aws:application-autoscaling:" + region + "scalable-target/0ec5"},
 		"rds:DeleteDBSnapshot":                           {"arn:aws:rds:" + region + "snapshot:v3-backend-ENV-pre-deploy-20261123-181140"},
 		"s3:DeleteObject":                                {"arn:aws:s3:::v3-backend-pulumi-state-123456789012/locks/STACK.json"},
@@ -163,7 +169,7 @@ func deniedActions(t *testing.T, may policy, operations []string, env, stack str
 func TestGitHubRolesMayCallWhatTheDeployerCalls(t *testing.T) {
 	_, all := sharedStack(t)
 	deploying := operations(t, "internal/awsx/*/*.go", "deployer/bake/*.go", "deployer/release/*.go", "deployer/discovery/*.go", "deployer/history/*.go",
-		"deployer/database/*.go", "deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/target/*.go",
+		"deployer/database/*.go", "deployer/sleep/*.go", "deployer/logs/*.go", "deployer/lock/*.go", "deployer/notify/*.go", "deployer/target/*.go",
 		"deployer/stack/*.go", "deployer/statebackend/inspect.go", "deployer/command/up.go", "deployer/command/preview.go",
 		"deployer/command/drift.go", "deployer/command/migrate.go", "deployer/command/rollback.go")
 	reading := operations(t, "internal/awsx/*/*.go", "checks/*.go", "deployer/command/status*.go")

@@ -39,6 +39,7 @@ func readPermissions(s shared) []statement {
 			"servicequotas:GetServiceQuota",
 			"sns:Get*", "sns:List*",
 			"sqs:GetQueue*", "sqs:List*",
+			"scheduler:GetSchedule",
 			// A preview validates a changed definition of a state machine.
 			"states:Describe*", "states:List*", "states:Validate*",
 			// Not wafv2:GetSampledRequests, which returns requests of users with their headers.
@@ -46,6 +47,8 @@ func readPermissions(s shared) []statement {
 			"xray:GetSamplingRules", "xray:List*",
 		}, anyResource),
 		allow("ReadState", []string{"s3:GetObject"}, s.stateObjects("*")),
+		// The parameter that marks an environment asleep is no secret; others may be.
+		allow("ReadAsleep", []string{"ssm:GetParameter"}, s.forAllEnvironments().asleepARN()),
 		// The bucket encrypts every object with the key.
 		allow("RememberStatus", []string{"s3:PutObject"}, s.stateObjects("status/*")),
 		s.withStateKey("UseStateKey", "kms:Decrypt", "kms:GenerateDataKey"),
@@ -179,6 +182,11 @@ func (s scope) regionalARNs(region, service string, resources []string) []string
 	return all
 }
 
+// asleepARN returns the ARN of the parameters that mark the environments asleep.
+func (s scope) asleepARN() string {
+	return fmt.Sprintf("arn:aws:ssm:%s:%s:parameter", s.Region, s.Account) + environment.AsleepParameterOf(s.Prefix, s.stack)
+}
+
 func (s scope) expand(resource string) string { return fmt.Sprintf(resource, s.Prefix+"-"+s.name) }
 
 // The records of all environments are in one zone. A policy distinguishes them by type and by name, in lower case and
@@ -276,17 +284,17 @@ func natInstanceStatements(s scope) []statement {
 func namedStatements(s scope) []statement {
 	all := allow("Named", nil)
 	for _, part := range []struct{ actions, arns []string }{
+		// Services whose ARNs end with a slash and the name have one pattern, which is shorter than one for each.
 		{[]string{
 			"ecs:*Cluster", "ecs:*Service", "ecs:*agResource", "ecs:PutClusterCapacityProviders",
 			"ecs:RunTask", "ecs:StopServiceDeployment", "ecs:StopTask", "ecs:UpdateClusterSettings",
-		}, s.arns("ecs", "*/%s-*")},
-		{[]string{
 			"elasticloadbalancing:*Tags", "elasticloadbalancing:Create*", "elasticloadbalancing:Delete*",
 			"elasticloadbalancing:Modify*", "elasticloadbalancing:Set*",
-		}, s.arns("elasticloadbalancing", "*/%s-*")},
+			"events:*Rule", "events:*Targets", "events:*agResource", "scheduler:*Schedule",
+		}, s.arns("*", "*/%s-*")},
 		{[]string{
 			"rds:*Tags*", "rds:Create*", "rds:Delete*Group", "rds:DeleteDBInstance*", "rds:Modify*", "rds:Reboot*",
-			"rds:RestoreDB*Snapshot",
+			"rds:RestoreDB*Snapshot", "rds:StartDBInstance", "rds:StopDBInstance",
 			// The default option group of an instance is AWS's own.
 			// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/security_iam_id-based-policy-examples-create-and-modify-examples.html
 		}, append(s.arns("rds", "*:%s-*"), fmt.Sprintf("arn:aws:rds:%s:%s:og:default*", s.Region, s.Account))},
@@ -296,14 +304,15 @@ func namedStatements(s scope) []statement {
 			"logs:StartLiveTail",
 		}, s.arns("logs", "log-group:*%s*")},
 		{[]string{
-			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm",
+			"cloudwatch:*agResource", "cloudwatch:*Dashboard*", "cloudwatch:DeleteAlarms", "cloudwatch:Put*Alarm",
+			"cloudwatch:SetAlarmState",
 			// A scaling policy creates alarms with the caller's permissions.
 			// Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/auto-scaling-IAM.html
 		}, slices.Concat(s.alarmARNs("cloudwatch", "alarm:*%s-*"), s.globalARNs("cloudwatch", "dashboard/%s"))},
 		{[]string{
 			"sns:*agResource", "sns:CreateTopic", "sns:DeleteTopic", "sns:SetTopicAttributes", "sns:Subscribe",
 		}, s.alarmARNs("sns", "%s-*")},
-		{[]string{"events:*Rule", "events:*Targets", "events:*agResource"}, s.arns("events", "rule/%s-*")},
+		{[]string{"ssm:DeleteParameter", "ssm:PutParameter"}, []string{s.asleepARN()}},
 		{[]string{"states:*StateMachine", "states:*agResource"}, s.arns("states", "stateMachine:%s-*")},
 		{[]string{"xray:*agResource", "xray:*SamplingRule"}, s.arns("xray", "sampling-rule/%s")},
 		{[]string{"wafv2:*WebACL", "wafv2:*agResource", "wafv2:*LoggingConfiguration"},
@@ -338,11 +347,12 @@ func roleStatements(s scope) []statement {
 			"iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
 		}, anyResource).
 			when("StringNotEquals", "iam:PermissionsBoundary", environment.BoundaryARN(s.Prefix, s.Account)),
-		// The program gives each role to one of these services. IAM limits what passes to the four of them, not each role to its own: a
+		// The program gives each role to one of these services. IAM limits what passes to the five of them, not each role to its own: a
 		// statement for each would exceed the size of the policy, and the boundary limits what any of them can do.
 		allow("PassRoles", []string{"iam:PassRole"}, roles...).
 			when("StringEquals", "iam:PassedToService",
-				"ecs-tasks.amazonaws.com", "events.amazonaws.com", "states.amazonaws.com", "vpc-flow-logs.amazonaws.com"),
+				"ecs-tasks.amazonaws.com", "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com",
+				"vpc-flow-logs.amazonaws.com"),
 		allow("ServiceRoles", []string{"iam:CreateServiceLinkedRole"}, "arn:aws:iam::*:role/aws-service-role/*").
 			when("StringEquals", "iam:AWSServiceName",
 				"ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com",

@@ -28,6 +28,7 @@ func TestEstimateMatchesTheProgram(t *testing.T) {
 
 		require.InDelta(t, count("aws:cloudwatch/metricAlarm:MetricAlarm")+alarmsOfATarget*count("aws:appautoscaling/policy:Policy"),
 			quantity["alarms"], 0.01, name)
+		require.InDelta(t, count(compositeType), quantity["composite alarms"], 0.01, name)
 		require.InDelta(t, hours*count("aws:lb/loadBalancer:LoadBalancer"), quantity["load balancer"], 0.01, name)
 		require.InDelta(t, count("aws:wafv2/webAcl:WebAcl"), quantity["web ACL"], 0.01, name)
 		rules := 0

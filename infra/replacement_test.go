@@ -67,6 +67,7 @@ func replacements() map[string]map[string]safety {
 		"aws:rds/subnetGroup:SubnetGroup":       name(nil),
 		"aws:route53/zone:Zone":                 name(map[string]safety{"delegationSetId": fixed}),
 		"aws:s3/bucketV2:BucketV2":              {"bucket": identity, "objectLockEnabled": fixed},
+		"aws:scheduler/schedule:Schedule":       name(map[string]safety{"groupName": fixed}),
 		"aws:sfn/stateMachine:StateMachine":     name(map[string]safety{"type": fixed}),
 		"aws:sns/topic:Topic":                   name(map[string]safety{"fifoTopic": fixed}),
 		"aws:sqs/queue:Queue":                   name(map[string]safety{"fifoQueue": fixed}),

@@ -68,7 +68,7 @@ func newRotationRule(
 	role, rolePolicy, err := newServiceRole(ctx, name+"-rule", env, serviceRole{
 		name: env.RotationRuleRoleName(), service: "events.amazonaws.com",
 		sources: fmt.Sprintf("arn:aws:events:%s:%s:rule/%s", env.Region, env.Account, env.RotationName()),
-		policy:  "start-machine", permissions: documentOf(rotationRuleStatements, machine.Arn),
+		policy:  "start-machine", permissions: documentOf(startMachineStatements, machine.Arn),
 	}, child)
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func rotationStatements(env *environment.Environment, arn []string) []statement 
 	}
 }
 
-func rotationRuleStatements(arn []string) []statement {
+func startMachineStatements(arn []string) []statement {
 	return []statement{allow("StartMachine", []string{"states:StartExecution"}, arn...)}
 }
 

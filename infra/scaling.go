@@ -37,7 +37,8 @@ func newScaling(ctx *pulumi.Context, name string, args *ServiceArgs, service *ec
 		MinCapacity:       pulumi.Int(s.Tasks.Min),
 		MaxCapacity:       pulumi.Int(s.Tasks.Max),
 		Tags:              withName(env.Tags(), env.ServiceName(s.Role)),
-	}, child)
+		// The deployer suspends scaling while the environment is asleep, and during the switch of a database.
+	}, child, pulumi.IgnoreChanges([]string{"suspendedState"}))
 	if err != nil {
 		return err
 	}

@@ -631,7 +631,7 @@ func dataHarms(t *testing.T, all []registration) []*attempt {
 	for _, action := range []string{
 		"rds:CreateDBSnapshot", "rds:RestoreDBInstanceFromDBSnapshot", "rds:ModifyDBSnapshotAttribute", "rds:CopyDBSnapshot",
 		"rds:DeleteDBSnapshot",
-		"rds:DownloadDBLogFilePortion", "rds:CreateDBInstanceReadReplica", "rds:RebootDBInstance", "rds:StopDBInstance",
+		"rds:DownloadDBLogFilePortion", "rds:CreateDBInstanceReadReplica", "rds:RebootDBInstance", "rds:StopDBInstance", "rds:StartDBInstance",
 		"rds-db:connect",
 	} {
 		for _, resource := range []string{"db:v3-backend-production-db", "snapshot:v3-backend-production-pre-deploy-1",
@@ -641,6 +641,15 @@ func dataHarms(t *testing.T, all []registration) []*attempt {
 	}
 	add("starts production's machine", "states:StartExecution",
 		"arn:aws:states:"+inRegion+"stateMachine:v3-backend-production-rotation")
+	for _, action := range []string{"ssm:PutParameter", "ssm:DeleteParameter"} {
+		add("marks production asleep", action, "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/asleep")
+	}
+	add("reads another parameter", "ssm:GetParameters", "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/token")
+	add("stops production's schedule", "scheduler:UpdateSchedule", "arn:aws:scheduler:"+inRegion+"schedule/default/v3-backend-production-wake")
+	for _, action := range []string{"cloudwatch:SetAlarmState", "cloudwatch:PutCompositeAlarm"} {
+		add("mutes production's alarms", action, "arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-production-api-5xx")
+	}
+	add("reads another parameter", "ssm:GetParameter", "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/token")
 	add("writes metrics that alarms read", "cloudwatch:PutMetricData", "*", "cloudwatch:namespace", "AWS/ApplicationELB")
 	for _, action := range []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:PutKeyPolicy",
 		"kms:ScheduleKeyDeletion"} {

@@ -30,6 +30,7 @@ func untaggable(typ string) bool {
 		"aws:iam/rolePolicy:RolePolicy",
 		"aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 		"aws:route53/record:Record",
+		"aws:scheduler/schedule:Schedule", // only groups have tags
 		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
 		"aws:s3/bucketOwnershipControls:BucketOwnershipControls",
 		"aws:s3/bucketPolicy:BucketPolicy",
@@ -269,10 +270,12 @@ func TestSchedulerNeverRunsTwice(t *testing.T) {
 	}
 }
 
-func TestAutoscaledCountIsIgnored(t *testing.T) {
+func TestTaskCountsAreIgnored(t *testing.T) {
 	_, all := deployed(t, "production")
-	require.Equal(t, []string{"desiredCount"}, find(t, all, "aws:ecs/service:Service", "api").ignored)
-	require.Empty(t, find(t, all, "aws:ecs/service:Service", "scheduler").ignored)
+	for _, s := range ofType(all, "aws:ecs/service:Service") {
+		require.Equal(t, []string{"desiredCount"}, s.ignored, s.name)
+	}
+	require.Equal(t, []string{"suspendedState"}, find(t, all, "aws:appautoscaling/target:Target", "api").ignored)
 	require.Equal(t, "app/alb/1/targetgroup/api/2", find(t, all, "aws:appautoscaling/policy:Policy", "api-requests").
 		get("targetTrackingScalingPolicyConfiguration", "predefinedMetricSpecification", "resourceLabel"))
 

@@ -48,12 +48,9 @@ func NewService(ctx *pulumi.Context, name string, args *ServiceArgs, opts ...pul
 	if args.Balancer != nil {
 		after = append([]pulumi.Resource{args.Balancer.HTTPS}, after...)
 	}
-	options := []pulumi.ResourceOption{child, pulumi.DependsOn(after)}
-	if s.Autoscaling != nil {
-		// Autoscaling sets the number of tasks, which is no drift.
-		options = append(options, pulumi.IgnoreChanges([]string{"desiredCount"}))
-	}
-	service, err := ecs.NewService(ctx, name, serviceArgs(args, definition.Arn), options...)
+	// The deployer sets the number of tasks, which is 0 while the environment is asleep, and autoscaling does.
+	service, err := ecs.NewService(ctx, name, serviceArgs(args, definition.Arn), child, pulumi.DependsOn(after),
+		pulumi.IgnoreChanges([]string{"desiredCount"}))
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,8 @@ type Options struct {
 	Faults []string
 	// Environment is the full name of the environment that faults which persist change; "" means all.
 	Environment string
+	// Locked reports whether a deployment holds the lock of a stack; nil means that none does.
+	Locked func(stack string) bool
 	// Speed is how many simulated minutes pass in one real minute; 0 means DefaultSpeed.
 	Speed int
 }
@@ -85,6 +87,7 @@ func Open(ctx context.Context, o Options) (*Local, error) {
 	}
 	account, err := cloud.Open(filepath.Join(o.Dir, "account.json"), cloud.Options{
 		AccountID: o.AccountID, Region: o.Region, Clock: clk, Speed: speed, Stacks: o.Stacks, Faults: o.Faults, Environment: o.Environment,
+		Locked: o.Locked,
 	})
 	if err != nil {
 		return nil, err

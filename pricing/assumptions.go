@@ -81,7 +81,7 @@ func LeftOut() []string {
 		"CPU credits of db.t classes above their baseline, automatic growth of the database's storage",
 		"manual snapshots and those of deleted databases, the migration's task",
 		"log queries, Container Insights' performance logs, e-mails of alarms",
-		"events and the state machine that restarts services after a rotation of the password (some cents)",
+		"events, and the state machines that restart services after a rotation of the password and that follow schedule.awake (some cents)",
 		"whatever the program did not create",
 	}
 }

@@ -110,6 +110,9 @@ func (b *bill) monitoring(env *environment.Environment, a Assumptions) {
 	}
 	b.addAssumed("logs kept", logStorage, ingested*logCompression*float64(env.Monitoring.LogRetentionDays)/daysPerMonth)
 	b.addDeclared("alarms", alarmMetric, float64(alarms(env)))
+	if env.MaySleep() {
+		b.addDeclared("composite alarms", compositeAlarm, float64(len(env.AlarmRegions())))
+	}
 	if env.Monitoring.AtLeast(environment.Enhanced) {
 		b.addDeclared("Container Insights", customMetric, float64(insights(env)))
 	}
@@ -126,6 +129,9 @@ func (b *bill) monitoring(env *environment.Environment, a Assumptions) {
 func alarms(env *environment.Environment) int {
 	const perTarget = 2
 	count := len(env.Alarms())
+	if env.MaySleep() {
+		count += len(env.AlarmRegions()) // those that mute the others
+	}
 	for _, s := range env.Services.List() {
 		if s.Autoscaling == nil {
 			continue

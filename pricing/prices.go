@@ -52,6 +52,7 @@ const (
 	logIngestion     = "log-ingestion"
 	logStorage       = "log-storage"
 	alarmMetric      = "alarm"
+	compositeAlarm   = "composite-alarm"
 	customMetric     = "metric"
 	dashboardMonth   = "dashboard"
 	trace            = "trace"
@@ -100,6 +101,7 @@ func Prices() []Price {
 		{logIngestion, "CloudWatch: logs taken in", "GB", 0.50, priceDate, lists + "cloudwatch/pricing/"},
 		{logStorage, "CloudWatch: logs kept, compressed", "GB-month", 0.03, priceDate, lists + "cloudwatch/pricing/"},
 		{alarmMetric, "CloudWatch: metric of an alarm", "month", 0.10, priceDate, lists + "cloudwatch/pricing/"},
+		{compositeAlarm, "CloudWatch: composite alarm", "month", 0.50, priceDate, lists + "cloudwatch/pricing/"},
 		{customMetric, "CloudWatch: custom metric, Container Insights' too", "month", 0.30, priceDate, lists + "cloudwatch/pricing/"},
 		{dashboardMonth, "CloudWatch: dashboard", "month", 3, priceDate, lists + "cloudwatch/pricing/"},
 		{trace, "X-Ray: traces recorded", "million", 5, priceDate, lists + "xray/pricing/"},

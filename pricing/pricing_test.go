@@ -89,15 +89,16 @@ func TestStaging(t *testing.T) {
 		"scheduler memory":    {1.62},
 		"database instance":   {26.28}, // 730 h × 0.036
 		"database storage":    {2.30},
-		"logs of services":    {1.25},  // (1 + 3 × 0.5) GB × 0.50
-		"logs of the web ACL": {0.75},  // 1.5 GB × 0.50
-		"flow logs":           {0.50},  // 1 GB × 0.50
-		"logs kept":           {0.01},  // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
-		"alarms":              {2.40},  // 5 + 3 × 3 + 4 + 2 + 2 and two of autoscaling = 24 × 0.10
+		"logs of services":    {1.25}, // (1 + 3 × 0.5) GB × 0.50
+		"logs of the web ACL": {0.75}, // 1.5 GB × 0.50
+		"flow logs":           {0.50}, // 1 GB × 0.50
+		"logs kept":           {0.01}, // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
+		"alarms":              {2.70}, // 5 + 3 × 3 + 4 + 2 + 2 + 2, the one that mutes them and two of autoscaling = 27 × 0.10
+		"composite alarms":    {0.50},
 		"Container Insights":  {17.70}, // 8 + 3 × (11 + 6) = 59 × 0.30
 	}), amounts(e))
-	require.Equal(t, 160.73, e.USD)
-	require.Equal(t, 178.75, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
+	require.Equal(t, 161.53, e.USD)
+	require.Equal(t, 179.55, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
 }
 
 func TestProduction(t *testing.T) {
@@ -308,7 +309,7 @@ func TestDifferences(t *testing.T) {
 		{Resource: "database instance", USD: 52.56, Against: 26.28, Delta: 26.28},
 		{Resource: "database storage", USD: 4.60, Against: 2.30, Delta: 2.30},
 		{Resource: "logs of services", USD: 1, Against: 1.25, Delta: -0.25},
-		{Resource: "alarms", USD: 2.10, Against: 2.40, Delta: -0.30},
+		{Resource: "alarms", USD: 2.40, Against: 2.70, Delta: -0.30},
 		{Resource: "Container Insights", USD: 12.60, Against: 17.70, Delta: -5.10},
 		{Resource: "scheduler CPU", USD: 0, Against: 7.39, Delta: -7.39},
 		{Resource: "scheduler memory", USD: 0, Against: 1.62, Delta: -1.62},

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the step outputs of the plan of operate.yml: arguments, a JSON list for bin/deployer, and command, the same list as text,
 # which reviewers see in the job's name. They are built from COMMAND: rollback (to TO), restart (of SERVICE), migrate (with
-# MIGRATION) or lock release (with FORCE), in the environment of DEPLOYER_ENV. An input that could hide what runs, or that the
+# MIGRATION), sleep, wake or lock release (with FORCE), in the environment of DEPLOYER_ENV. An input that could hide what runs, or that the
 # command does not take, is an error.
 # usage: operate.sh
 #        operate.sh run    runs bin/deployer with ARGUMENTS, the output of that name
@@ -61,6 +61,10 @@ migrate)
   only MIGRATION
   arguments=(migrate ${MIGRATION:+"--command=$MIGRATION"} --wait --yes)
   ;;
+sleep | wake)
+  only
+  arguments=("$COMMAND" --wait --yes)
+  ;;
 "lock release")
   only FORCE
   case ${FORCE:-false} in
@@ -69,7 +73,7 @@ migrate)
   *) fail "force is neither true nor false" ;;
   esac
   ;;
-*) fail "$COMMAND is none of rollback, restart, migrate, lock release" ;;
+*) fail "$COMMAND is none of rollback, restart, migrate, sleep, wake, lock release" ;;
 esac
 
 list=$(printf '%s\n' "${arguments[@]}" | jq -Rnc '[inputs]')

@@ -975,6 +975,9 @@ esac`)
 		"migrate":                      {[]string{"COMMAND=migrate"}, "migrate --wait --yes", 0},
 		"migrate with another command": {[]string{"COMMAND=migrate", "MIGRATION=npx prisma migrate status"}, "migrate '--command=npx prisma migrate status' --wait --yes", 0},
 		"a command with quotes":        {[]string{"COMMAND=migrate", "MIGRATION=a' --yes in staging 'b"}, `migrate '--command=a'\'' --yes in staging '\''b' --wait --yes`, 0},
+		"sleep":                        {[]string{"COMMAND=sleep"}, "sleep --wait --yes", 0},
+		"wake":                         {[]string{"COMMAND=wake", "FORCE=false"}, "wake --wait --yes", 0},
+		"a forced sleep":               {[]string{"COMMAND=sleep", "FORCE=true"}, "::error::force does not go with sleep", 3},
 		"lock release":                 {[]string{"COMMAND=lock release", "FORCE=false"}, "lock release --yes", 0},
 		"lock release of a holder":     {[]string{"COMMAND=lock release", "FORCE=true"}, "lock release --force --yes", 0},
 		"an unknown kind of force":     {[]string{"COMMAND=lock release", "FORCE=yes"}, "::error::force is neither true nor false", 3},
@@ -1035,5 +1038,5 @@ esac`)
 		require.Empty(t, out)
 	}
 	operate := pipelines(t)[".github/workflows/operate.yml"].On.(map[string]any)["workflow_dispatch"].(map[string]any)["inputs"].(map[string]any)
-	require.Equal(t, []any{"rollback", "restart", "migrate", "lock release"}, operate["command"].(map[string]any)["options"])
+	require.Equal(t, []any{"rollback", "restart", "migrate", "sleep", "wake", "lock release"}, operate["command"].(map[string]any)["options"])
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
+	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -153,7 +154,15 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	o.terminal.warn(t.Records.Save(ctx, record))
 	progress := o.terminal.progress()
 	var snapshots []string
-	if len(leftovers) > 0 {
+	marker, err := sleep.Marker(ctx, t.AWS, t.Env)
+	o.terminal.warn(err)
+	if err = nil; marker != nil && hasDatabase(opened) {
+		// RDS takes a snapshot of a database only while that is available.
+		err = progress.Step(ctx, "database", func(report func(string)) (string, error) {
+			return t.Env.DatabaseIdentifier() + " was asleep, and is available", instance.Start(ctx, progressFunc(report))
+		})
+	}
+	if err == nil && len(leftovers) > 0 {
 		err = progress.Step(ctx, "databases", func(report func(string)) (string, error) {
 			snapshots, err = instance.DeleteLeftovers(ctx, leftovers, progressFunc(report))
 			return text.Plural(len(leftovers), "database", "") + " deleted that restores left", err
@@ -166,6 +175,9 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	}
 	progress.Close()
 	o.terminal.warnings.Add(int64(len(done.Warnings)))
+	if err == nil && marker != nil {
+		o.terminal.warn(sleep.New(t.AWS, t.Env, t.Clock, whoami()).Forget(ctx))
+	}
 	err = markRun(describeDestroy(ctx, t.Env, done, err))
 	o.complete(ctx, t, &record, done, err)
 	if o.format == "json" {

@@ -40,7 +40,7 @@ func envVerb() verb {
 				flags:   []cli.Flag{&cli.BoolFlag{Name: "explain", Usage: "explain the rules"}},
 				run: func(_ context.Context, s *services, c *cli.Context) error {
 					return envValidateOptions{
-						targets: s.targets, terminal: s.terminal, format: s.flags.format, explain: c.Bool("explain"),
+						targets: s.targets, terminal: s.terminal, format: s.flags.format, explain: c.Bool("explain"), notes: map[string]string{},
 					}.run()
 				},
 			},
@@ -70,6 +70,8 @@ type envValidateOptions struct {
 	terminal *terminal
 	format   string
 	explain  bool
+	// notes are about valid files, by their names.
+	notes map[string]string
 }
 
 func (o envValidateOptions) run() error {
@@ -77,18 +79,19 @@ func (o envValidateOptions) run() error {
 		return errSeveral(o.targets.selected)
 	}
 	results, err := o.validate()
+	valid := list.Map(results, func(file string) ui.ValidFile { return ui.ValidFile{Name: file, Note: o.notes[file]} })
 	switch {
 	case err != nil && o.explain:
 		return errors.Join(err, ui.Rules(o.terminal.out, brokenRules(err), o.format, o.terminal.style()))
 	case err != nil:
 		if len(results) > 0 { // of the others, it is known that they are valid
-			err = errors.Join(err, ui.Validation(o.terminal.out, results, o.format))
+			err = errors.Join(err, ui.Validation(o.terminal.out, valid, o.format))
 		}
 		return hint.With(err, "`deployer env validate --explain` explains the rules that are broken")
 	case o.explain:
 		return ui.Rules(o.terminal.out, docs.Rules(), o.format, o.terminal.style())
 	}
-	return ui.Validation(o.terminal.out, results, o.format)
+	return ui.Validation(o.terminal.out, valid, o.format)
 }
 
 // brokenRules returns the rules about the keys that problems name, each once.
@@ -123,7 +126,7 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		o.warn(env)
+		o.inspect(env)
 		return []string{environment.FileName(env.Stack)}, nil
 	}
 	var problems []error
@@ -132,7 +135,7 @@ func (o envValidateOptions) validate() (valid []string, err error) {
 		problems = append(problems, err)
 		for _, env := range envs {
 			valid = append(valid, environment.FileName(env.Stack))
-			o.warn(env)
+			o.inspect(env)
 		}
 	}
 	_, err = environment.LoadShared(o.targets.options.Dir)
@@ -165,13 +168,33 @@ func brokenFiles(err error) []string {
 	return files
 }
 
-// warn prints what will go wrong later although the file is valid.
-func (o envValidateOptions) warn(env *environment.Environment) {
-	warnings := env.Warnings(time.Now())
+// inspect prints what will go wrong later although the file is valid, and notes what its schedule does next.
+func (o envValidateOptions) inspect(env *environment.Environment) {
+	now := time.Now()
+	if schedule := env.AwakeSchedule(); schedule != nil {
+		o.notes[environment.FileName(env.Stack)] = describeSchedule(*schedule, now)
+	}
+	warnings := env.Warnings(now)
 	if w := pricing.BudgetWarning(env); w != nil {
 		warnings = append(warnings, *w)
 	}
 	for _, w := range warnings {
 		o.terminal.warn(fmt.Errorf("%s: %s: %s; %s", environment.FileName(env.Stack), w.Path, w.Message, w.Remedy))
 	}
+}
+
+// describeSchedule returns how long an environment is awake by its schedule, and the next two times that the schedule names after now.
+func describeSchedule(s environment.Schedule, now time.Time) string {
+	text := fmt.Sprintf("schedule.awake: awake %.0f of %d hours a month", s.HoursPerMonth(), environment.HoursPerMonth)
+	separator := "; next it "
+	for range 2 {
+		awake, at := s.Next(now)
+		action := "sleeps"
+		if awake {
+			action = "wakes"
+		}
+		text += fmt.Sprintf("%s%s at %s", separator, action, at.Format("Mon 2006-01-02 15:04 MST"))
+		now, separator = at, ", then "
+	}
+	return text
 }

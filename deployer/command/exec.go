@@ -63,6 +63,9 @@ func (o execOptions) run(ctx context.Context) error {
 		}
 		plugin, missing := findPlugin(ctx, t)
 		target, err := o.find(ctx, t, service, want)
+		if err != nil {
+			err = explainAsleep(ctx, t, "no task runs", err)
+		}
 		if err := errors.Join(missing, err); err != nil {
 			return err
 		}

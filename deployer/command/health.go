@@ -41,6 +41,9 @@ func health(ctx context.Context, out *terminal, t *target.Target, format string)
 	}
 	notDeployed := false
 	if !probe.AllOK(results) {
+		if err := explainAsleep(ctx, t, "no task answers", nil); err != nil {
+			return err
+		}
 		sources := checks.Sources{AWS: t.AWS, Network: t.Network}
 		notDeployed = release.ExplainUnresolved(ctx, t.Env, sources, results, recordedTag(ctx, t), t.Clock)
 		out.flags.addToProbes(results)

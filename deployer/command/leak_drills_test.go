@@ -102,6 +102,8 @@ func drills() map[string][]drill {
 		"destroy": {
 			{args: "--env production --local --yes", ends: rejected}, once("", ""),
 		},
+		"sleep":  {reads("--dry-run"), {args: "--env production --local", ends: rejected}},
+		"wake":   {reads("--dry-run"), {before: "sleep --env staging", args: "--env staging --local --yes"}},
 		"status": {reads(""), {args: "--env staging --local --notify http://127.0.0.1:1/{hunter}"}, {args: "--env all --local --format json"}},
 		"health": {reads("")},
 		"vars": {

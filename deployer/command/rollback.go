@@ -11,6 +11,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
@@ -98,6 +99,10 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 		plan, err := o.terminal.planOf(ctx, opened, t.Name, to.Reference, opened.PreviewDeployment, nil)
 		if err != nil {
 			return release.NotStarted("plan", err)
+		}
+		marker, err := sleep.Marker(ctx, t.AWS, t.Env)
+		if o.terminal.warn(err); marker != nil {
+			o.terminal.log(release.WakesFirst(t.Env))
 		}
 		return o.printPreview(env, opened, to, plan)
 	}

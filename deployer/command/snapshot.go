@@ -53,6 +53,9 @@ func (o snapshotCreateOptions) run(ctx context.Context) error {
 		if err := requireLifetime(ctx, t); err != nil {
 			return err
 		}
+		if err := rejectAsleep(ctx, t, "its database is stopped"); err != nil {
+			return err
+		}
 		server, name := database.New(t.AWS, t.Env, t.Clock), ""
 		err := o.locks.withLock(ctx, t, "snapshot create", func(ctx context.Context) (err error) {
 			name, err = o.create(ctx, server)

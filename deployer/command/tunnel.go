@@ -65,6 +65,12 @@ func (o tunnelOptions) run(ctx context.Context) error {
 		if none := (*notDeployedError)(nil); errors.As(noTask, &none) {
 			return noTask // and so there is no database
 		}
+		if noTask != nil || noDatabase != nil {
+			noTask = explainAsleep(ctx, t, "no task runs, and its database is stopped", noTask)
+		}
+		if sleeping := (*asleepError)(nil); errors.As(noTask, &sleeping) {
+			noDatabase = nil
+		}
 		if err := errors.Join(missing, o.checkPort(ctx, t.Env), noTask, noDatabase); err != nil {
 			return err
 		}

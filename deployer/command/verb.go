@@ -73,6 +73,7 @@ func newServices(flags globalFlags, wait bool, s streams) *services {
 func verbs() []verb {
 	return []verb{
 		upVerb(), rollbackVerb(), restartVerb(), imagesVerb(), previewVerb(), driftVerb(), migrateVerb(), destroyVerb(),
+		sleepVerb(), wakeVerb(),
 		statusVerb(), tasksVerb(), healthVerb(), varsVerb(), logsVerb(), execVerb(), tunnelVerb(), costVerb(), outputsVerb(), urlVerb(),
 		historyVerb(), lockVerb(), snapshotVerb(), secretsVerb(), envVerb(), bootstrapVerb(), importVerb(), doctorVerb(), mcpVerb(),
 		localVerb(), completionVerb(), versionVerb(),

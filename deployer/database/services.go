@@ -49,7 +49,7 @@ const servicePollInterval = 10 * time.Second
 
 // DesiredCounts returns how many tasks each service should run.
 func (s Services) DesiredCounts(ctx context.Context) (TaskCounts, error) {
-	services, err := s.describe(ctx)
+	services, err := s.Describe(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,8 @@ func (s Services) DesiredCounts(ctx context.Context) (TaskCounts, error) {
 	return counts, nil
 }
 
-func (s Services) describe(ctx context.Context) ([]types.Service, error) {
+// Describe returns the services that exist.
+func (s Services) Describe(ctx context.Context) ([]types.Service, error) {
 	var names []string
 	for _, service := range s.Env.Services.List() {
 		names = append(names, s.Env.ServiceName(service.Role))
@@ -74,7 +75,7 @@ func (s Services) describe(ctx context.Context) ([]types.Service, error) {
 
 // Stop scales every service to 0, suspends autoscaling, and waits until no task of the cluster runs that could write to the database.
 func (s Services) Stop(ctx context.Context, progress Progress) error {
-	services, err := s.describe(ctx)
+	services, err := s.Describe(ctx)
 	if err != nil {
 		return err
 	}
@@ -153,20 +154,64 @@ func (s Services) RunningTasks(ctx context.Context) ([]string, error) {
 
 // Start scales the services to their counts, resumes autoscaling, and waits until all tasks run and their targets are healthy.
 func (s Services) Start(ctx context.Context, counts TaskCounts, progress Progress) error {
-	services, err := s.describe(ctx)
+	err := s.scale(ctx, func(name string, _ int32) int32 { return s.minTasks(counts, name) })
 	if err != nil {
 		return err
-	}
-	for _, service := range services {
-		if err := s.setDesiredCount(ctx, service, s.minTasks(counts, aws.ToString(service.ServiceName))); err != nil {
-			return err
-		}
 	}
 	if err := s.setScalingSuspended(ctx, false); err != nil {
 		return err
 	}
+	return s.Wait(ctx, progress)
+}
+
+// Resume scales the services to the counts of the environment's file and resumes autoscaling. It does not wait for tasks.
+func (s Services) Resume(ctx context.Context) error {
+	if err := s.ApplyCounts(ctx); err != nil {
+		return err
+	}
+	return s.setScalingSuspended(ctx, false)
+}
+
+// ApplyCounts scales the services to the counts of the environment's file.
+func (s Services) ApplyCounts(ctx context.Context) error {
+	return s.scale(ctx, func(name string, desired int32) int32 {
+		for _, service := range s.Env.Services.List() {
+			if s.Env.ServiceName(service.Role) == name {
+				return fileCount(service, desired)
+			}
+		}
+		return desired
+	})
+}
+
+// fileCount returns how many tasks the environment's file asks of a service that has a desired count: the file's number, or the count within the
+// file's bounds where autoscaling sets it.
+func fileCount(service environment.Service, desired int32) int32 {
+	low, high := int32(service.Tasks.Min), int32(service.Tasks.Max)
+	if service.Autoscaling == nil {
+		return low
+	}
+	return min(max(desired, low), high)
+}
+
+// scale sets the desired counts of the services.
+func (s Services) scale(ctx context.Context, count func(name string, desired int32) int32) error {
+	services, err := s.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	for _, service := range services {
+		if err := s.setDesiredCount(ctx, service, count(aws.ToString(service.ServiceName), service.DesiredCount)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Wait waits until all tasks run and their targets are healthy.
+func (s Services) Wait(ctx context.Context, progress Progress) error {
 	for waited := time.Duration(0); waited < s.Env.Deployment.Rollout.Timeout; waited += servicePollInterval {
-		services, err := s.describe(ctx)
+		services, err := s.Describe(ctx)
 		if err != nil {
 			return err
 		}

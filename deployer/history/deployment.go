@@ -178,11 +178,17 @@ const (
 	// Migrate and Restore change only the database: a migration as a command of its own, and a snapshot that is restored.
 	Migrate Kind = "migrate"
 	Restore Kind = "restore"
+	// Sleep stops the environment's tasks and its database, Wake starts them.
+	Sleep Kind = "sleep"
+	Wake  Kind = "wake"
 	// Destroy deletes the environment's resources.
 	Destroy Kind = "destroy"
 	// Shared deploys what the environments of an account share.
 	Shared Kind = "shared"
 )
+
+// Deploys reports whether such a deployment is one of an image or of infrastructure.
+func (k Kind) Deploys() bool { return !slices.Contains([]Kind{Migrate, Restore, Sleep, Wake}, k) }
 
 // IsCodeOnly reports whether such a deployment changes only task definitions and services.
 func (k Kind) IsCodeOnly() bool { return k == CodeOnly || k == Rollback }

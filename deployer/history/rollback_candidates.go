@@ -25,7 +25,7 @@ func RollbackCandidate(records []Deployment, digest string) *Deployment {
 
 // LastFailed reports whether the newest deployment ended, or was killed, before it verified its image.
 func LastFailed(records []Deployment) bool {
-	newest := slices.IndexFunc(records, func(d Deployment) bool { return d.Kind != Migrate && d.Kind != Restore })
+	newest := slices.IndexFunc(records, func(d Deployment) bool { return d.Kind.Deploys() })
 	if newest < 0 {
 		return false
 	}

@@ -115,6 +115,7 @@ func (s services) outdatedServices(context.Context) ([]string, error) {
 func (s services) restart(context.Context, environment.Role) error {
 	return s.do("restart")
 }
+func (s services) applyCounts(context.Context) error       { return nil }
 func (s services) waitUntilIdle(context.Context, phaseLog) { _ = s.do("wait until idle") }
 
 // deployment returns one of image 2, after one of image 1 that was verified healthy.

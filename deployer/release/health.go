@@ -68,6 +68,12 @@ func ExplainUnresolved(
 	return report.NotDeployed()
 }
 
+// WaitHealthy probes an environment over its domain, as often as its file allows, and returns the last results.
+func WaitHealthy(ctx context.Context, deps Deps, report func(string)) ([]probe.Result, error) {
+	log := phaseLog{phase: Health, now: deps.Clock.Now, report: func(e Event) { report(e.Message) }}
+	return (&deployment{deps: deps, image: &Image{}}).probe(ctx, log, deps.Env)
+}
+
 // probe probes an environment over its domain, as often as its file allows.
 func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.Environment) ([]probe.Result, error) {
 	target, err := ProbeTarget(ctx, env, elb.NewFromConfig(d.deps.AWS))

@@ -39,6 +39,7 @@ func (d *deployment) phases() []phase {
 	phases := []phase{
 		{name: Preflight, run: d.preflight},
 		{name: Repair, run: d.repair, enabled: d.previousCrashed},
+		{name: Wake, run: d.wake, enabled: d.isAsleep},
 		backup,
 		{name: Provision, run: d.provision},
 		{name: Rollout, run: d.rollout},
@@ -77,6 +78,9 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 		d.warn(log, p.Check+": "+p.Message)
 	}
 	d.image, d.record.Image = image, image.Image
+	if d.isAsleep() {
+		log.note("%s", WakesFirst(d.deps.Env))
+	}
 	if d.request.Kind == history.Migrate || d.migratesUnprovisioned() {
 		if err := anyDefinition(ctx, ecs.NewFromConfig(d.deps.AWS), d.deps.Env, image.Reference); err != nil {
 			return "", NotStarted(Migration, err)
@@ -132,7 +136,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	for reported := ""; ; {
 		checker.now = d.deps.Clock.Now()
 		image, problems := checker.run(ctx)
-		d.upgradesDatabase, d.record.Unverified = checker.upgrade, checker.passed
+		d.upgradesDatabase, d.record.Unverified, d.asleep = checker.upgrade, checker.passed, checker.marker
 		interval, problem := d.waitable(problems)
 		if problem == nil || !d.request.Wait && d.waitsForCrashed && checker.now.Sub(started) >= databaseCreateLimit {
 			if checker.deferred != "" {
@@ -259,6 +263,11 @@ func (d *deployment) rollout(ctx context.Context, log phaseLog) (string, error) 
 	}
 	if err := d.refreshServices(ctx, log, watcher, d.image); err != nil {
 		return "", err
+	}
+	if !d.request.Kind.IsCodeOnly() {
+		if err := watcher.applyCounts(ctx); err != nil {
+			return "", err
+		}
 	}
 	if d.request.Restart {
 		if err := watcher.restart(ctx, d.request.RestartOnly); err != nil {

@@ -27,6 +27,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
@@ -93,6 +94,8 @@ type preflight struct {
 	passed string
 	// upgrade is set by run: the deployment upgrades the database's major version.
 	upgrade bool
+	// marker is set by run: that of an environment that is asleep; nil where it is awake.
+	marker *asleep.Marker
 	// deferred is set by run: the change of the database that will wait for the maintenance window; "" for none.
 	deferred string
 }
@@ -102,6 +105,10 @@ type preflight struct {
 func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 	if problems := CheckIdentity(ctx, p.aws, p.env.Account, environment.FileName(p.env.Stack), p.now); len(problems) > 0 {
 		return nil, problems
+	}
+	marker, asleepProblems := p.asleep(ctx)
+	if p.marker = marker; slices.ContainsFunc(asleepProblems, func(p Problem) bool { return p.Stops }) {
+		return nil, asleepProblems // the other checks would find what does not run
 	}
 	var image *Image
 	steps := []func(context.Context) []Problem{
@@ -127,7 +134,7 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 		wait.Go(func() { results[i] = step(ctx) })
 	}
 	wait.Wait()
-	problems := slices.Concat(results...)
+	problems := append(slices.Concat(results...), asleepProblems...)
 	for _, w := range p.env.Warnings(p.now) {
 		problems = append(problems, Problem{Check: "environment", Message: w.Path + ": " + w.Message, Hint: w.Remedy})
 	}
@@ -360,8 +367,8 @@ func (p *preflight) databaseStatus(status string) []Problem {
 	switch state := rdsstate.Of(status); {
 	case status == "":
 		return blocking("database", hint.With(fmt.Errorf("the answer of DescribeDBInstances has no status of %s", id), "run it again"))
-	case state == rdsstate.Operational:
-		return nil
+	case state == rdsstate.Operational, p.marker != nil && (status == rdsstate.Stopped || status == rdsstate.Stopping || status == "starting"):
+		return nil // one that is asleep is started first
 	case state.Passes():
 		return transient("database", hint.With(unavailable, "wait until it is available, with --wait"))
 	default:

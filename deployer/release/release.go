@@ -16,6 +16,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -118,6 +119,8 @@ type deployment struct {
 	// waitsForCrashed reports that the previous deployment crashed or was killed: a migration or a change of the database that it left is
 	// waited for.
 	waitsForCrashed bool
+	// asleep is the marker of an environment that is asleep; nil where it is awake.
+	asleep *asleep.Marker
 	// previousIncomplete reports that the last deployment of infrastructure did not succeed.
 	previousIncomplete bool
 	// pending is the preview of what a code-only deployment leaves to a full one; nil where there is none.

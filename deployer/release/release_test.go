@@ -134,9 +134,9 @@ func TestPhaseOrder(t *testing.T) {
 		return names
 	}
 	d := newTestDeployment(t)
-	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Migrate, Rollout, Health, Bake, Validate}, names(d))
+	require.Equal(t, []string{Preflight, Repair, Wake, Backup, Provision, Migrate, Rollout, Health, Bake, Validate}, names(d))
 	d.deps.Env.Deployment.Migrations.Order = "after"
-	require.Equal(t, []string{Preflight, Repair, Backup, Provision, Rollout, Migrate, Health, Bake, Validate}, names(d))
+	require.Equal(t, []string{Preflight, Repair, Wake, Backup, Provision, Rollout, Migrate, Health, Bake, Validate}, names(d))
 }
 
 // A record that cannot be saved does not fail a deployment that succeeded.

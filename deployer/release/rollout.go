@@ -19,6 +19,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
@@ -46,6 +47,8 @@ type ecsRollout struct {
 	cloudwatch *cloudwatch.Client
 	clock      clock.Clock
 	image      *Image
+	// scaler scales the services.
+	scaler database.Services
 
 	// trackers is keyed by service name.
 	trackers map[string]*serviceTracker
@@ -59,7 +62,7 @@ type ecsRollout struct {
 func newECSRollout(env *environment.Environment, cfg aws.Config, c clock.Clock, image *Image) *ecsRollout {
 	return &ecsRollout{
 		env: env, clock: c, image: image, ecs: ecs.NewFromConfig(cfg), elb: elb.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
-		cloudwatch: cwmetrics.NewClient(cfg),
+		cloudwatch: cwmetrics.NewClient(cfg), scaler: database.NewServices(cfg, env, c),
 	}
 }
 
@@ -109,6 +112,9 @@ func (r *ecsRollout) watch(ctx context.Context, log phaseLog) (rolloutResult, er
 	}
 	return rolloutResult{}, r.timeoutError(ctx, last, waiting, log)
 }
+
+// applyCounts implements rolloutWatcher.
+func (r *ecsRollout) applyCounts(ctx context.Context) error { return r.scaler.ApplyCounts(ctx) }
 
 // assess evaluates every service, and stops deployments that cannot succeed. It returns what is waited for, "" when all services
 // run the image.
@@ -297,6 +303,8 @@ type rolloutWatcher interface {
 	outdatedServices(ctx context.Context) ([]string, error)
 	// restart starts a deployment of every service that was not changed, or only of one.
 	restart(ctx context.Context, only environment.Role) error
+	// applyCounts scales the services to the counts of the environment's file, which the program sets only when it creates them.
+	applyCounts(ctx context.Context) error
 	// waitUntilIdle waits until ECS has finished its own actions.
 	waitUntilIdle(ctx context.Context, log phaseLog)
 }

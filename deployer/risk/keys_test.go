@@ -165,6 +165,8 @@ var keyEffects = map[string]struct {
 		{budget, `{"limitAmount":"50"}`, `{"limitAmount":"5000"}`, Weakened, "notifies at a limit of 5000 USD instead of 50", ""},
 	}},
 
+	"schedule.awake": {none: "other hours lose and weaken nothing; schedules are deleted: TestOfDeletesAndReplacements"},
+
 	"deployment.rollback":        {none: deployerOnly},
 	"deployment.backup":          {none: deployerOnly},
 	"deployment.verifiedIn":      {none: deployerOnly},

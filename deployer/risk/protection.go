@@ -22,6 +22,7 @@ var removed = map[string]string{
 	"aws:cloudwatch/compositeAlarm:CompositeAlarm":  "deletes the alarm",
 	"aws:cloudwatch/eventRule:EventRule":            "deletes the rule, and what it starts never runs",
 	"aws:cloudwatch/eventTarget:EventTarget":        "deletes the target, which no event reaches any more",
+	"aws:scheduler/schedule:Schedule":               "deletes the schedule: the environment no longer sleeps or wakes by itself",
 	"aws:sns/topic:Topic":                           "deletes the topic, which notifies no one any more",
 	endpointOfTopic:                                 "deletes the subscription, which notifies no one any more",
 	budget:                                          "deletes the budget, so that no one is notified of costs",
@@ -70,7 +71,8 @@ var rules = map[string][]rule{
 	},
 	logGroup:    {retention, loses("kmsKeyId", "ends the encryption with a key of its own")},
 	metricAlarm: {weakerAlarm},
-	webACL:      {weakerFirewall},
+	"aws:cloudwatch/compositeAlarm:CompositeAlarm": {weakerAlarm},
+	webACL: {weakerFirewall},
 	"aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": {redactsLess},
 	loadBalancer: {
 		turnsOff("enableDeletionProtection", "ends the protection from deletion"),

@@ -17,9 +17,10 @@ func openLocal(ctx context.Context, o Options, ref Ref) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
+	stores := location{dir: o.LocalDir()}
 	simulated, err := local.Open(ctx, local.Options{
 		Dir: o.LocalDir(), AccountID: ref.AccountID, Region: ref.Region, Stacks: stacks, Domains: domains, Faults: o.Faults,
-		Environment: ref.Name,
+		Environment: ref.Name, Locked: func(stack string) bool { return held(ctx, stores.locks(), stack) },
 	})
 	if err != nil {
 		return nil, err
@@ -28,7 +29,6 @@ func openLocal(ctx context.Context, o Options, ref Ref) (*Target, error) {
 	if err != nil {
 		return nil, errors.Join(err, simulated.Close())
 	}
-	stores := location{dir: o.LocalDir()}
 	return &Target{
 		AWS: simulated.AWS(), Network: network, Clock: simulated.Clock(), Simulated: simulated,
 		Records: stores.records(), Locks: stores.locks(),
@@ -37,6 +37,12 @@ func openLocal(ctx context.Context, o Options, ref Ref) (*Target, error) {
 			WorkDir: o.WorkDir("local"), Env: simulated.EngineEnv,
 		},
 	}, nil
+}
+
+// held reports whether a process holds the lock of a stack. What cannot be read is held: the account then waits, as it would in AWS.
+func held(ctx context.Context, locks lock.Store, stack string) bool {
+	status, err := locks.Get(context.WithoutCancel(ctx), stack)
+	return err != nil || status != nil && status.State != lock.StateExpired
 }
 
 // localStacks returns the environments of the simulated account, and the root domains of their names. One whose file is not valid is left out: the command that

@@ -12,6 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/docs"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/local"
 	"github.com/balancer/v3-backend-infra/probe"
 )
@@ -86,11 +87,18 @@ func Environments(w io.Writer, envs []*environment.Environment, format string, s
 	})
 }
 
+// ValidFile is an environment's file that is valid, and a note about it for people; "" for none.
+type ValidFile struct{ Name, Note string }
+
 // Validation lists the files that are valid; the others are an error.
-func Validation(w io.Writer, files []string, format string) error {
-	return show(w, map[string]any{"valid": files}, format, Style{}, func(d *document) {
+func Validation(w io.Writer, files []ValidFile, format string) error {
+	names := list.Map(files, func(f ValidFile) string { return f.Name })
+	return show(w, map[string]any{"valid": names}, format, Style{}, func(d *document) {
 		for _, f := range files {
-			d.add("", f+" is valid")
+			d.add("", f.Name+" is valid")
+			if f.Note != "" {
+				d.add("  ", "  "+f.Note)
+			}
 		}
 	})
 }

@@ -105,11 +105,14 @@ func newCompactReport(r EnvironmentReport, t truncation) compactReport {
 	}
 	hints := sharedHints(r.Services)
 	for i, f := range r.Services {
-		if f.Status != checks.Healthy {
+		if f.Status != checks.Healthy || r.Asleep() {
 			c.Services = append(c.Services, finding{f.Service, f.Component, f.Status, f.Reason, f.Message, t.details(f), hints[i]})
 		}
 	}
 	for _, g := range healthyGroups(r.Services) {
+		if r.Asleep() {
+			break
+		}
 		c.Healthy = append(c.Healthy, yaml.MapItem{Key: g.Component, Value: len(g.Findings)})
 	}
 	for _, b := range r.LoadBalancers {

@@ -39,6 +39,8 @@ type Options struct {
 	// Faults are the names of the faults to inject. Those that persist change only Environment, the full name; "" means all.
 	Faults      []string
 	Environment string
+	// Locked reports whether a deployment holds the lock of a stack; nil means that none does. The locks of the account are not in a bucket.
+	Locked func(stack string) bool
 }
 
 // Stack is an environment of the account.
@@ -103,7 +105,7 @@ func Open(path string, o Options) (*Account, error) {
 }
 
 // seed creates what no stack owns: images and configuration secrets. Under the fault drift it also changes resources
-// outside the stack, and under password-rotated RDS rotates the passwords.
+// outside the stack, and under others that persist something happens that has its own time in AWS, such as a rotation of the passwords.
 func (a *Account) seed(s *State) error {
 	if s.Salt == "" {
 		s.Salt = rand.Text()
@@ -115,13 +117,21 @@ func (a *Account) seed(s *State) error {
 	if m.faults[faultPasswordRotated] {
 		m.rotatePasswords()
 	}
+	for fault, what := range map[string]string{faultScheduleSleep: "sleep", faultScheduleWake: "wake"} {
+		if m.faults[fault] {
+			m.fireSchedules(a.options.Environment, what)
+		}
+	}
+	if m.faults[faultStoppedTooLong] {
+		m.restartStopped()
+	}
 	m.seedRegistry(a.options.Stacks)
 	return m.seedSecrets(a.options.Stacks)
 }
 
 // model returns the account at the current time, under the faults that it was opened with.
 func (a *Account) model(s *State) model {
-	return model{State: s, home: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed}
+	return model{State: s, home: s, now: a.options.Clock.Now().UTC(), faults: a.faults, speed: a.options.Speed, locked: a.options.Locked}
 }
 
 // Close closes the file. The account is kept.

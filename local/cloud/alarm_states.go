@@ -13,17 +13,27 @@ const metricDelay = 2 * time.Minute
 
 // alarmState is an alarm's state, and since when it has it.
 type alarmState struct {
-	value  types.StateValue
-	reason string
-	since  time.Time
+	Value  types.StateValue `json:"value"`
+	Reason string           `json:"reason"`
+	Since  time.Time        `json:"since"`
 }
 
 // stateOf evaluates the alarms that are in alarm without data: an alarm is evaluated as soon as it exists, for the time before as well, so that
 // those of a first deployment go into alarm before there is anything to measure. Those about a state machine follow its last execution. Those
-// about the traffic and the memory follow their metrics. Other alarms are OK.
+// about the traffic and the memory follow their metrics. Other alarms are OK. Without data, an alarm that
+// ignores that keeps its state, which SetAlarmState may have set; any other is evaluated again at once.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 func (m model) stateOf(r *Resource) alarmState {
 	ok := alarmState{types.StateValueOk, "Threshold not crossed", r.Created}
+	if m.faults[faultAlarm] && slices.Contains(firstAlarms(m.State), r) {
+		return alarmState{types.StateValueAlarm, "Threshold Crossed: 3 datapoints were greater than the threshold", r.Created}
+	}
+	if _, hasData := typicalMetrics[r.Text("metricName")]; r.Text("treatMissingData") == "ignore" && !hasData {
+		if set, known := m.home.AlarmStates[r.Text("arn")]; known {
+			return set
+		}
+		return alarmState{types.StateValueInsufficientData, "Unchecked: Initial alarm creation", r.Created}
+	}
 	if failed := m.failedExecution(r); failed != nil {
 		return alarmState{types.StateValueAlarm, "Threshold Crossed: 1 datapoint was greater than the threshold (0.0).", failed.Ended}
 	}

@@ -21,7 +21,9 @@ import (
 type operation struct {
 	input  reflect.Type
 	writes bool
-	handle func(m model, in any) (any, error)
+	// anywhere reports that a write in another region than the account's is simulated.
+	anywhere bool
+	handle   func(m model, in any) (any, error)
 }
 
 // readOp returns an operation that only reads the account.
@@ -39,6 +41,12 @@ func readOp[In, Out any](handle func(model, *In) (*Out, error)) operation {
 func writeOp[In, Out any](handle func(model, *In) (*Out, error)) operation {
 	o := readOp(handle)
 	o.writes = true
+	return o
+}
+
+// anywhere returns an operation that is simulated in every region.
+func anywhere(o operation) operation {
+	o.anywhere = true
 	return o
 }
 
@@ -114,7 +122,7 @@ func (a *Account) Config(region string) aws.Config {
 // call runs an operation on the account.
 func (a *Account) call(o operation, in any, region string) (out any, err error) {
 	elsewhere := region != "" && region != a.Region() && !global(o.input)
-	if elsewhere && o.writes {
+	if elsewhere && o.writes && !o.anywhere {
 		return nil, apiError("InvalidRegion", "local mode simulates only %s, not %s", a.Region(), region)
 	}
 	if err := a.injectedError(o.input); err != nil {

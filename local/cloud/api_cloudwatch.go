@@ -12,28 +12,97 @@ import (
 )
 
 func cloudwatchOperations() []operation {
-	return []operation{readOp(describeAlarms), readOp(getMetricData), writeOp(putMetricData)}
+	return []operation{readOp(describeAlarms), anywhere(writeOp(setAlarmState)), readOp(getMetricData), writeOp(putMetricData)}
 }
 
+// describeAlarms returns metric alarms, or the alarms of the types that the call asks for.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 func describeAlarms(m model, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.DescribeAlarmsOutput, error) {
 	var found []types.MetricAlarm
-	firsts := firstAlarms(m.State)
-	for _, r := range m.ByType(typeMetricAlarm) {
-		if cmp.Or(r.Region, m.home.Region) != m.Region {
-			continue
+	var composite []types.CompositeAlarm
+	selected := func(r *Resource, name string, state alarmState) bool {
+		return cmp.Or(r.Region, m.home.Region) == m.Region && strings.HasPrefix(name, deref(in.AlarmNamePrefix)) &&
+			(len(in.AlarmNames) == 0 || slices.Contains(in.AlarmNames, name)) && (in.StateValue == "" || in.StateValue == state.Value)
+	}
+	if len(in.AlarmTypes) == 0 || slices.Contains(in.AlarmTypes, types.AlarmTypeMetricAlarm) {
+		for _, r := range m.ByType(typeMetricAlarm) {
+			if state := m.stateOf(r); selected(r, r.Text("name"), state) {
+				found = append(found, alarmOf(r, state))
+			}
 		}
-		name, state := r.Text("name"), m.stateOf(r)
-		if m.faults[faultAlarm] && slices.Contains(firsts, r) {
-			state = alarmState{types.StateValueAlarm, "Threshold Crossed: 3 datapoints were greater than the threshold", r.Created}
+	}
+	if slices.Contains(in.AlarmTypes, types.AlarmTypeCompositeAlarm) {
+		for _, r := range m.ByType(typeCompositeAlarm) {
+			if state := m.compositeState(r); selected(r, r.Text("alarmName"), state) {
+				composite = append(composite, m.compositeOf(r, state))
+			}
 		}
-		if !strings.HasPrefix(name, deref(in.AlarmNamePrefix)) || len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, name) ||
-			in.StateValue != "" && in.StateValue != state.value {
-			continue
-		}
-		found = append(found, alarmOf(r, state))
 	}
 	found, next, err := page(found, in.NextToken, in.MaxRecords, 100)
-	return &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found, NextToken: next}, err
+	if in.NextToken != nil {
+		composite = nil // they are on the first page
+	}
+	return &cloudwatch.DescribeAlarmsOutput{MetricAlarms: found, CompositeAlarms: composite, NextToken: next}, err
+}
+
+// compositeState returns the state of a composite alarm: in alarm while one of its alarms is.
+func (m model) compositeState(r *Resource) alarmState {
+	state := alarmState{types.StateValueOk, "no alarm of the rule is in ALARM", r.Created}
+	for _, name := range alarmsInRule(r.Text("alarmRule")) {
+		if member := m.Find(typeMetricAlarm, "name", name); member != nil && m.stateOf(member).Value == types.StateValueAlarm {
+			return alarmState{types.StateValueAlarm, member.Text("arn") + " transitioned to ALARM", m.stateOf(member).Since}
+		}
+	}
+	return state
+}
+
+func (m model) compositeOf(r *Resource, state alarmState) types.CompositeAlarm {
+	alarm := types.CompositeAlarm{
+		AlarmName: aws.String(r.Text("alarmName")), AlarmArn: aws.String(r.Text("arn")), AlarmDescription: orNil(r.Text("alarmDescription")),
+		AlarmRule: aws.String(r.Text("alarmRule")), ActionsEnabled: aws.Bool(r.Bool("actionsEnabled")),
+		AlarmActions: r.Strings("alarmActions"), OKActions: r.Strings("okActions"), AlarmConfigurationUpdatedTimestamp: &r.Created,
+		StateValue: state.Value, StateReason: aws.String(state.Reason), StateUpdatedTimestamp: &state.Since, StateTransitionedTimestamp: &state.Since,
+	}
+	if name := suppressorOf(r); name != "" {
+		alarm.ActionsSuppressor = aws.String(name)
+		for _, block := range r.Blocks("actionsSuppressor") {
+			alarm.ActionsSuppressorWaitPeriod = int32p(blockNumber(block, "waitPeriod"))
+			alarm.ActionsSuppressorExtensionPeriod = int32p(blockNumber(block, "extensionPeriod"))
+		}
+		alarm.ActionsSuppressedBy = m.suppressedBy(name, deref(alarm.ActionsSuppressorExtensionPeriod))
+	}
+	return alarm
+}
+
+// suppressedBy returns what suppresses the actions of a composite alarm; "" where nothing does.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm_Suppression.html
+func (m model) suppressedBy(suppressor string, extensionSeconds int32) types.ActionsSuppressedBy {
+	r := m.Find(typeMetricAlarm, "name", suppressor)
+	if r == nil {
+		return ""
+	}
+	state := m.stateOf(r)
+	switch {
+	case state.Value == types.StateValueAlarm:
+		return types.ActionsSuppressedByAlarm
+	case state.Value == types.StateValueOk && !m.reached(m.after(state.Since, time.Duration(extensionSeconds)*time.Second)):
+		return types.ActionsSuppressedByExtensionPeriod
+	}
+	return ""
+}
+
+// setAlarmState sets a state until the alarm is evaluated next.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html
+func setAlarmState(m model, in *cloudwatch.SetAlarmStateInput) (*cloudwatch.SetAlarmStateOutput, error) {
+	r := m.Find(typeMetricAlarm, "name", deref(in.AlarmName))
+	if r == nil || cmp.Or(r.Region, m.home.Region) != m.Region {
+		return nil, &types.ResourceNotFound{Message: aws.String("Unknown alarm: " + deref(in.AlarmName))}
+	}
+	if m.home.AlarmStates == nil {
+		m.home.AlarmStates = map[string]alarmState{}
+	}
+	m.home.AlarmStates[r.Text("arn")] = alarmState{in.StateValue, deref(in.StateReason), m.now}
+	return &cloudwatch.SetAlarmStateOutput{}, nil
 }
 
 // firstAlarms returns the first alarm of each environment by name. Faults affect only these.
@@ -53,7 +122,7 @@ func alarmOf(r *Resource, state alarmState) types.MetricAlarm {
 	threshold, hasThreshold := r.Outputs["threshold"].(float64)
 	alarm := types.MetricAlarm{
 		AlarmName: aws.String(r.Text("name")), AlarmArn: aws.String(r.Text("arn")), AlarmDescription: orNil(r.Text("alarmDescription")),
-		StateValue: state.value, StateReason: aws.String(state.reason), StateUpdatedTimestamp: &state.since, StateTransitionedTimestamp: &state.since,
+		StateValue: state.Value, StateReason: aws.String(state.Reason), StateUpdatedTimestamp: &state.Since, StateTransitionedTimestamp: &state.Since,
 		ActionsEnabled: aws.Bool(r.Bool("actionsEnabled")),
 		AlarmActions:   r.Strings("alarmActions"), OKActions: r.Strings("okActions"), MetricName: orNil(r.Text("metricName")),
 		Namespace: orNil(r.Text("namespace")), Statistic: types.Statistic(r.Text("statistic")), ExtendedStatistic: orNil(r.Text("extendedStatistic")),

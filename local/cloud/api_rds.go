@@ -17,7 +17,7 @@ func rdsOperations() []operation {
 	return []operation{
 		readOp(describeDBInstances), readOp(describeDBSnapshots), writeOp(createDBSnapshot), writeOp(deleteDBSnapshot),
 		readOp(describePendingMaintenanceActions), readOp(describeDBParameters),
-		writeOp(restoreDBInstance), writeOp(modifyDBInstance), writeOp(deleteDBInstance),
+		writeOp(restoreDBInstance), writeOp(modifyDBInstance), writeOp(deleteDBInstance), writeOp(stopDBInstance), writeOp(startDBInstance),
 	}
 }
 
@@ -53,6 +53,8 @@ func (m model) databaseStatus(r *Resource) string {
 		return "creating"
 	case change != nil:
 		return change.Status
+	case !m.Stopped[r.ID].IsZero():
+		return statusStopped
 	case m.faults[faultDatabaseUnavailable]:
 		return "storage-full"
 	case slices.ContainsFunc(slices.Collect(maps.Values(m.Snapshots)), func(s *Snapshot) bool {

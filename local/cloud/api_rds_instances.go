@@ -21,14 +21,25 @@ type databaseChange struct {
 
 // How long RDS needs to restore an instance from a snapshot, to modify, to rename and to delete one.
 const (
-	restoreTime = 4 * time.Minute
-	modifyTime  = 30 * time.Second
-	renameTime  = time.Minute
-	deleteTime  = 2 * time.Minute
+	restoreTime       = 4 * time.Minute
+	modifyTime        = 30 * time.Second
+	renameTime        = time.Minute
+	deleteTime        = 2 * time.Minute
+	databaseStopTime  = time.Minute
+	databaseStartTime = 2 * time.Minute
 )
 
-// statusDeleting is the status of an instance that is being deleted.
-const statusDeleting = "deleting"
+// stoppedLimit is how long an instance stays stopped, in real time: RDS starts it again so that it does not miss maintenance.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html
+const stoppedLimit = 7 * 24 * time.Hour
+
+// The statuses of an instance that is being deleted, and of one that is or is being stopped or started.
+const (
+	statusDeleting = "deleting"
+	statusStopping = "stopping"
+	statusStopped  = "stopped"
+	statusStarting = "starting"
+)
 
 // completeDatabaseChanges completes the changes whose time has passed. A renamed instance keeps its resource ID; its
 // address follows from its name.
@@ -43,6 +54,13 @@ func (m model) completeDatabaseChanges() {
 			m.forgetDatabase(r)
 			continue
 		}
+		if r != nil && change.Status == statusStopping {
+			if m.Stopped == nil {
+				m.Stopped = map[string]time.Time{}
+			}
+			m.Stopped[id] = change.Until
+			continue
+		}
 		if r == nil || change.Name == "" {
 			continue
 		}
@@ -50,6 +68,13 @@ func (m model) completeDatabaseChanges() {
 		r.Outputs["arn"] = m.arn("rds", "db:"+change.Name)
 		r.Outputs["address"] = m.databaseAddress(change.Name)
 		r.Outputs["endpoint"] = r.Text("address") + ":" + text(r.Outputs["port"])
+	}
+	for id, since := range m.Stopped {
+		if m.now.Sub(since) >= stoppedLimit {
+			delete(m.Stopped, id)
+			m.Databases[id] = &databaseChange{Status: statusStarting, Until: m.after(since.Add(stoppedLimit), databaseStartTime)}
+			m.publishStoppedTooLong(m.Get(typeDatabase, id))
+		}
 	}
 	if m.faults[faultMaintenanceWindow] {
 		m.applyDeferred()
@@ -157,6 +182,37 @@ func modifyDBInstance(m model, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBInst
 	return &rds.ModifyDBInstanceOutput{DBInstance: &changed}, nil
 }
 
+// stopDBInstance stops an instance, which keeps its address and its data.
+// https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StopDBInstance.html
+func stopDBInstance(m model, in *rds.StopDBInstanceInput) (*rds.StopDBInstanceOutput, error) {
+	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
+	switch {
+	case r == nil:
+		return nil, databaseNotFound(deref(in.DBInstanceIdentifier))
+	case m.databaseStatus(r) != "available":
+		return nil, &types.InvalidDBInstanceStateFault{Message: aws.String("Instance " + r.Text("identifier") + " is not in available state.")}
+	}
+	m.Databases[r.ID] = &databaseChange{Status: statusStopping, Until: m.in(databaseStopTime)}
+	stopping := m.databaseOf(r)
+	return &rds.StopDBInstanceOutput{DBInstance: &stopping}, nil
+}
+
+// startDBInstance starts an instance that was stopped.
+// https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StartDBInstance.html
+func startDBInstance(m model, in *rds.StartDBInstanceInput) (*rds.StartDBInstanceOutput, error) {
+	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
+	switch {
+	case r == nil:
+		return nil, databaseNotFound(deref(in.DBInstanceIdentifier))
+	case m.databaseStatus(r) != statusStopped:
+		return nil, &types.InvalidDBInstanceStateFault{Message: aws.String("Instance " + r.Text("identifier") + " is not in stopped state.")}
+	}
+	delete(m.Stopped, r.ID)
+	m.Databases[r.ID] = &databaseChange{Status: statusStarting, Until: m.in(databaseStartTime)}
+	starting := m.databaseOf(r)
+	return &rds.StartDBInstanceOutput{DBInstance: &starting}, nil
+}
+
 // deleteDBInstance deletes an instance, after its final snapshot where one is requested.
 // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBInstance.html
 func deleteDBInstance(m model, in *rds.DeleteDBInstanceInput) (*rds.DeleteDBInstanceOutput, error) {
@@ -179,6 +235,7 @@ func deleteDBInstance(m model, in *rds.DeleteDBInstanceInput) (*rds.DeleteDBInst
 // forgetDatabase removes an instance that was deleted, with the rotation of its password.
 func (m model) forgetDatabase(r *Resource) {
 	delete(m.Resources, key(typeDatabase, r.ID))
+	delete(m.Stopped, r.ID)
 	for _, secret := range r.Blocks("masterUserSecrets") {
 		if rotation := m.Find(typeSecretRotation, "secretId", blockText(secret, "secretArn")); rotation != nil {
 			delete(m.Resources, key(typeSecretRotation, rotation.ID))

@@ -1,13 +1,16 @@
 package cloud
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 func s3Operations() []operation {
-	return []operation{readOp(headBucket), readOp(getPublicAccessBlock), readOp(getBucketEncryption), readOp(getBucketPolicy)}
+	return []operation{readOp(listLocks), readOp(headBucket), readOp(getPublicAccessBlock), readOp(getBucketEncryption), readOp(getBucketPolicy)}
 }
 
 func headBucket(m model, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
@@ -15,6 +18,23 @@ func headBucket(m model, in *s3.HeadBucketInput) (*s3.HeadBucketOutput, error) {
 		return nil, &types.NotFound{Message: aws.String("Not Found")}
 	}
 	return &s3.HeadBucketOutput{BucketRegion: aws.String(m.Region), BucketArn: aws.String("arn:aws:s3:::" + *in.Bucket)}, nil
+}
+
+// listLocks lists the lock of a stack in the bucket of the state, which is a directory of this machine. Its holder renews it all the time.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+func listLocks(m model, in *s3.ListObjectsV2Input) (*s3.ListObjectsV2Output, error) {
+	key := deref(in.Prefix)
+	file, isLock := strings.CutPrefix(key, "locks/")
+	stack, isFile := strings.CutSuffix(file, ".json")
+	if !isLock || !isFile || !strings.HasSuffix(deref(in.Bucket), "-pulumi-state-"+m.ID) {
+		return nil, apiError("NotSimulated", "local mode lists only the locks in the bucket of the state, not %s in %s", key, deref(in.Bucket))
+	}
+	out := &s3.ListObjectsV2Output{Name: in.Bucket, Prefix: in.Prefix, MaxKeys: in.MaxKeys, KeyCount: aws.Int32(0), IsTruncated: aws.Bool(false)}
+	if m.locked != nil && m.locked(stack) {
+		etag := fmt.Sprintf("%q", m.uuid("etag", key, m.now))
+		out.KeyCount, out.Contents = aws.Int32(1), []types.Object{{Key: &key, ETag: &etag, LastModified: &m.now}}
+	}
+	return out, nil
 }
 
 // bucketPart returns the resource that holds one of a bucket's settings.

@@ -34,6 +34,7 @@ func (m model) advance() {
 			break
 		}
 		m.at(next).step()
+		m.at(next).completeDatabaseChanges()
 		m.at(next).runExecutions()
 		m.ECS.Until = next
 	}

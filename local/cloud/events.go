@@ -3,6 +3,7 @@ package cloud
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -82,6 +83,54 @@ func (m model) rotatePasswords() {
 			})
 		}
 	}
+}
+
+// fireSchedules starts the targets of the schedules of an environment that are for sleep or wake; "" means all environments. The hour of the
+// day never does that.
+func (m model) fireSchedules(environment, what string) {
+	suffix := "-" + what
+	if environment != "" {
+		suffix = "-" + environment + suffix
+	}
+	for _, schedule := range m.ByType(typeSchedule) {
+		if schedule.Text("state") != "ENABLED" || !strings.HasSuffix(schedule.Text("name"), suffix) {
+			continue
+		}
+		for _, target := range schedule.Blocks("target") {
+			var input any
+			if err := json.Unmarshal([]byte(blockText(target, "input")), &input); err != nil {
+				continue
+			}
+			if machine := m.Get(typeStateMachine, blockText(target, "arn")); machine != nil {
+				m.startExecution(machine, input, m.in(time.Second))
+			}
+		}
+	}
+}
+
+// restartStopped starts every stopped instance, as RDS does after seven days.
+func (m model) restartStopped() {
+	for id := range m.Stopped {
+		m.Stopped[id] = m.now.Add(-stoppedLimit)
+	}
+	m.completeDatabaseChanges()
+}
+
+// publishStoppedTooLong publishes the event that RDS is starting an instance, since it was stopped for as long as it may be.
+// https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html
+func (m model) publishStoppedTooLong(r *Resource) {
+	if r == nil {
+		return
+	}
+	m.publish(map[string]any{
+		"version": "0", "id": m.uuid("event", r.ID, m.now), "source": "aws.rds", "detail-type": "RDS DB Instance Event",
+		"account": m.ID, "region": m.Region, "time": m.now.Format(time.RFC3339), "resources": array(r.Text("arn")),
+		"detail": map[string]any{
+			"EventCategories": array("notification"), "SourceType": "DB_INSTANCE", "SourceArn": r.Text("arn"), "EventID": "RDS-EVENT-0154",
+			"Date": m.now.Format(time.RFC3339), "SourceIdentifier": r.Text("identifier"),
+			"Message": "DB instance is being started due to it exceeding the maximum allowed time being stopped.",
+		},
+	})
 }
 
 // knowsPassword reports whether a task has the current password of its database: it read the secret when it started.

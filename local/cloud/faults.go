@@ -46,6 +46,9 @@ const (
 	faultDatabaseUnavailable = "database-unavailable"
 	faultMaintenanceWindow   = "maintenance-window"
 	faultPasswordRotated     = "password-rotated"
+	faultScheduleSleep       = "schedule-sleep"
+	faultScheduleWake        = "schedule-wake"
+	faultStoppedTooLong      = "stopped-seven-days"
 	faultDeadLetters         = "dead-letters"
 	faultAlarm               = "alarm"
 	faultUnconfirmed         = "subscriptions-unconfirmed"
@@ -103,6 +106,9 @@ func Faults() []Fault {
 		{faultMemoryLeak, "containers of a new image use more and more memory, and run out of it after 5 minutes", expectBake},
 		{faultSlowResponses, "a new image answers one request in twenty after more than three seconds", expectBake},
 		{faultPasswordRotated, "RDS rotated the password of every database when the command began", "status: warning; the services restart by themselves, then healthy"},
+		{faultScheduleSleep, "the schedule that puts the environment to sleep starts its state machine; this persists", "the services and the database stop by themselves"},
+		{faultScheduleWake, "the schedule that wakes the environment starts its state machine; this persists", "the database and the services start by themselves"},
+		{faultStoppedTooLong, "RDS starts every database that is stopped, as after seven days; this persists", "the schedule's state machine stops it again"},
 		{faultDeadLetters, "the dead-letter queue has messages", "status: warning"},
 		{faultAlarm, "an alarm is in state ALARM", "status: warning"},
 		{faultUnconfirmed, "no one confirms the subscriptions of the alarm topic", "a warning in preflight; status: warning"},

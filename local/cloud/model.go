@@ -19,6 +19,8 @@ type model struct {
 	faults faultSet
 	// speed is how many simulated seconds pass in a real one.
 	speed int
+	// locked reports whether a deployment holds the lock of a stack; nil means that none does.
+	locked func(stack string) bool
 }
 
 func (m model) at(t time.Time) model {

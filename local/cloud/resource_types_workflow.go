@@ -8,8 +8,9 @@ import (
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 const maxTargets = 5
 
-// workflowTypes are the types of EventBridge and Step Functions:
+// workflowTypes are the types of EventBridge, its Scheduler and Step Functions:
 // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+// https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_CreateStateMachine.html
 var workflowTypes = map[string]resourceType{
 	typeEventRule: {
@@ -48,6 +49,27 @@ var workflowTypes = map[string]resourceType{
 			}
 			if others >= maxTargets {
 				return errorf("LimitExceededException", "The requested resource exceeds the maximum number allowed.")
+			}
+			return nil
+		},
+	},
+	typeSchedule: {
+		name:     "name",
+		id:       "${groupName}/${name}",
+		required: []string{"scheduleExpression", "flexibleTimeWindow", "target"}, replaceOnChange: []string{"name", "namePrefix", "groupName"},
+		defaults: values{"groupName": "default", "scheduleExpressionTimezone": "UTC", "state": "ENABLED", "description": "", "namePrefix": ""},
+		computed: map[string]string{"arn": "arn:aws:scheduler:${region}:${account}:schedule/${groupName}/${name}"},
+		rules: []rule{matchesPattern("name", `^[0-9A-Za-z_.-]{1,64}$`, "must have 1 to 64 alphanumeric characters, dots, hyphens or underscores"),
+			matchesPattern("scheduleExpression", `^cron\(\S+ \S+ (\? \S+ \S+|\S+ \S+ \?) \S+\)$`, "is not a cron expression of six fields, one of the days being ?"),
+			oneOf("state", "ENABLED", "DISABLED")},
+		refs: []ref{
+			refTo("target.arn", typeStateMachine, "ValidationException", "The state machine %s does not exist.", "arn"),
+			refTo("target.roleArn", typeRole, "ValidationException", "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.", "arn"),
+		},
+		conflict: errorTemplate{"ConflictException", "Schedule %s already exists."},
+		validate: func(_ *State, r *Resource) error {
+			if _, err := time.LoadLocation(r.Text("scheduleExpressionTimezone")); err != nil {
+				return errorf("ValidationException", "Provided ScheduleExpressionTimezone is not a valid timezone.")
 			}
 			return nil
 		},

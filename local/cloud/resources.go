@@ -80,7 +80,7 @@ func (a *Account) regionOf(ctx context.Context, typ string) (string, error) {
 	if region == "" || region == a.Region() {
 		return "", nil
 	}
-	if !slices.Contains([]string{typeMetricAlarm, typeTopic, typeTopicPolicy, typeTopicSubscription}, typ) {
+	if !slices.Contains([]string{typeMetricAlarm, typeCompositeAlarm, typeTopic, typeTopicPolicy, typeTopicSubscription}, typ) {
 		return "", &UnsimulatedError{What: "the resource type " + typ + " in " + region}
 	}
 	return region, nil

@@ -67,7 +67,7 @@ func (m model) takeAutomatedSnapshots() {
 	for _, r := range m.ByType(typeDatabase) {
 		id := automatedPrefix + r.Text("identifier") + r.Created.Format("-2006-01-02-15-04")
 		automated := func(s *Snapshot) bool { return s.snapshotType() == "automated" && s.ResourceID == r.ID }
-		if r.Number("backupRetentionPeriod") == 0 || m.databaseStatus(r) == "creating" ||
+		if r.Number("backupRetentionPeriod") == 0 || m.databaseStatus(r) == "creating" || m.databaseStatus(r) == statusStopped ||
 			slices.ContainsFunc(slices.Collect(maps.Values(m.Snapshots)), automated) {
 			continue
 		}

@@ -38,6 +38,12 @@ type State struct {
 	Terminations map[string][]time.Time `json:"terminations,omitempty"`
 	// Executions are those of state machines, oldest first.
 	Executions []*execution `json:"executions,omitempty"`
+	// Stopped are the times at which instances of RDS were stopped, by resource ID.
+	Stopped map[string]time.Time `json:"stopped,omitempty"`
+	// Parameters are those of Systems Manager, by name.
+	Parameters map[string]*parameter `json:"parameters,omitempty"`
+	// AlarmStates are the states that SetAlarmState has set last, by the alarm's ARN.
+	AlarmStates map[string]alarmState `json:"alarmStates,omitempty"`
 	// Metrics are the last published values, by namespace, name and dimensions.
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 	// Objects are the keys of the objects in each bucket.

@@ -99,8 +99,10 @@ func (m model) enter(x *execution, state machineState) {
 		x.Due = m.in(time.Duration(state.Seconds) * time.Second)
 	case "Choice":
 		next, err = choose(state, x.Data)
+	case "Pass":
+		x.Data, err = x.pass(state)
 	case "Task":
-		if x.Data, err = m.runTask(state, x.Data); err != nil && m.retry(x, state) {
+		if x.Data, err = m.runTask(state, x.input()); err != nil && m.retry(x, state) {
 			return
 		}
 	}
@@ -116,6 +118,34 @@ func (m model) enter(x *execution, state machineState) {
 
 func (x *execution) end(at time.Time, status, code, cause string) {
 	x.Status, x.Ended, x.Error, x.Cause = status, at, code, cause
+}
+
+// input returns what the templates of the current state can refer to.
+func (x *execution) input() machineInput {
+	return machineInput{x.Data, map[string]any{"Execution": map[string]any{
+		"Id": x.ARN, "StartTime": x.Started.UTC().Format("2006-01-02T15:04:05.000Z"),
+	}}}
+}
+
+// pass returns the output of a Pass state.
+func (x *execution) pass(state machineState) (any, error) {
+	in := x.input()
+	if state.InputPath != "" {
+		selected, err := in.evaluate(state.InputPath)
+		if err != nil {
+			return nil, err
+		}
+		in.data = selected
+	}
+	result := in.data
+	if state.Parameters != nil {
+		filled, err := in.fill(state.Parameters)
+		if err != nil {
+			return nil, err
+		}
+		result = filled
+	}
+	return state.ResultPath.put(x.Data, result), nil
 }
 
 func choose(state machineState, data any) (next string, err error) {
@@ -143,33 +173,25 @@ func (m model) retry(x *execution, state machineState) bool {
 }
 
 // runTask calls an operation and returns the state's output; the input if it fails.
-func (m model) runTask(state machineState, data any) (any, error) {
-	parameters, err := fillTemplate(state.Parameters, data)
+func (m model) runTask(state machineState, in machineInput) (any, error) {
+	parameters, err := in.fill(state.Parameters)
 	if err != nil {
-		return data, err
+		return in.data, err
 	}
 	operation, found := machineOperation(state.Resource)
 	if !found {
-		return data, fmt.Errorf("States.Runtime: %s is not simulated", state.Resource)
+		return in.data, fmt.Errorf("States.Runtime: %s is not simulated", state.Resource)
 	}
 	result, err := m.invoke(operation, parameters)
 	if err != nil {
-		return data, err
+		return in.data, err
 	}
 	if state.ResultSelector != nil {
-		if result, err = fillTemplate(state.ResultSelector, result); err != nil {
-			return data, err
+		if result, err = (machineInput{result, in.context}).fill(state.ResultSelector); err != nil {
+			return in.data, err
 		}
 	}
-	if name, nested := strings.CutPrefix(state.ResultPath, "$."); nested {
-		object, _ := deepCopy(data).(map[string]any)
-		if object == nil {
-			object = map[string]any{}
-		}
-		object[name] = result
-		return object, nil
-	}
-	return result, nil
+	return state.ResultPath.put(in.data, result), nil
 }
 
 // machineOperation returns the operation of a task's resource, as in aws-sdk:ecs:updateService.
@@ -188,17 +210,19 @@ func machineOperation(resource string) (operation, bool) {
 	return operation{}, false
 }
 
-// invoke calls an operation with parameters in the form of JSON, and returns its response in that form: names in Pascal
-// case, timestamps as text, and without what is unset.
+// invoke calls an operation with parameters in the form of JSON, and returns its response in that form: names as Step Functions has them,
+// timestamps as text, and without what is unset.
 func (m model) invoke(o operation, parameters any) (map[string]any, error) {
-	encoded, err := json.Marshal(parameters)
+	renamed, err := renameFields(parameters, o.input, func(field string) (from, to string) { return machineField(field), field })
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := json.Marshal(renamed)
 	if err != nil {
 		return nil, err
 	}
 	input := reflect.New(o.input.Elem())
-	decoder := json.NewDecoder(strings.NewReader(string(encoded)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(input.Interface()); err != nil {
+	if err := json.Unmarshal(encoded, input.Interface()); err != nil {
 		return nil, fmt.Errorf("States.Runtime: the parameters are invalid: %w", err)
 	}
 	out, err := o.handle(m, input.Interface())
@@ -216,7 +240,67 @@ func (m model) invoke(o operation, parameters any) (map[string]any, error) {
 		return nil, err
 	}
 	delete(result, "ResultMetadata")
-	return withoutNulls(result).(map[string]any), nil
+	named, err := renameFields(withoutNulls(result), reflect.TypeOf(out), func(field string) (from, to string) { return field, machineField(field) })
+	if err != nil {
+		return nil, err
+	}
+	return named.(map[string]any), nil
+}
+
+// machineField returns the name that Step Functions gives a field of an operation: that of AWS's SDK for Java, with a capital. The SDK writes
+// an abbreviation at the beginning as a word, so that DBInstances is DbInstances.
+// https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
+func machineField(field string) string {
+	for i := 1; i < len(field) && isUpper(field[i]); i++ {
+		if i+1 < len(field) && !isUpper(field[i+1]) {
+			break
+		}
+		field = field[:i] + strings.ToLower(field[i:i+1]) + field[i+1:]
+	}
+	return field
+}
+
+func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
+
+// renameFields returns a value in the form of JSON with the fields of a type renamed, at any depth. A field that the type does not have is an error.
+func renameFields(value any, t reflect.Type, names func(field string) (from, to string)) (any, error) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch v := value.(type) {
+	case []any:
+		renamed := make([]any, len(v))
+		for i, item := range v {
+			var err error
+			if renamed[i], err = renameFields(item, t.Elem(), names); err != nil {
+				return nil, err
+			}
+		}
+		return renamed, nil
+	case map[string]any:
+		if t.Kind() != reflect.Struct {
+			return v, nil
+		}
+		fields := map[string]reflect.StructField{}
+		for field := range t.Fields() {
+			from, _ := names(field.Name)
+			fields[from] = field
+		}
+		renamed := map[string]any{}
+		for name, item := range v {
+			field, found := fields[name]
+			if !found {
+				return nil, fmt.Errorf("States.Runtime: the field %q is not supported by Step Functions", name)
+			}
+			_, to := names(field.Name)
+			var err error
+			if renamed[to], err = renameFields(item, field.Type, names); err != nil {
+				return nil, err
+			}
+		}
+		return renamed, nil
+	}
+	return value, nil
 }
 
 func withoutNulls(value any) any {

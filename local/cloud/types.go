@@ -67,9 +67,11 @@ const (
 
 	typeLogGroup          = "aws:cloudwatch/logGroup:LogGroup"
 	typeMetricAlarm       = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	typeCompositeAlarm    = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 	typeDashboard         = "aws:cloudwatch/dashboard:Dashboard"
 	typeEventRule         = "aws:cloudwatch/eventRule:EventRule"
 	typeEventTarget       = "aws:cloudwatch/eventTarget:EventTarget"
+	typeSchedule          = "aws:scheduler/schedule:Schedule"
 	typeStateMachine      = "aws:sfn/stateMachine:StateMachine"
 	typeSamplingRule      = "aws:xray/samplingRule:SamplingRule"
 	typeBudget            = "aws:budgets/budget:Budget"

@@ -22,6 +22,12 @@ const (
 // Available is the status in which RDS accepts every request.
 const Available = "available"
 
+// Stopped is the status of an instance that was stopped, and Stopping that of one that is about to be.
+const (
+	Stopped  = "stopped"
+	Stopping = "stopping"
+)
+
 // states has a row for every status that RDS documents for instances of the engines that are not Aurora.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html#Overview.DBInstance.Status
 var states = map[string]State{
@@ -58,8 +64,8 @@ var states = map[string]State{
 	"incompatible-restore":                            Unavailable,
 	"insufficient-capacity":                           Unavailable,
 	"restore-error":                                   Unavailable,
-	"stopped":                                         Unavailable,
-	"stopping":                                        Unavailable,
+	Stopped:                                           Unavailable,
+	Stopping:                                          Unavailable,
 	"storage-full":                                    Unavailable,
 }
 

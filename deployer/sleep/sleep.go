@@ -1,0 +1,197 @@
+// Package sleep puts an environment to sleep, and wakes it: its tasks and its database stop, and its alarms notify no one.
+//
+// The current state is read from AWS before every step, and a step may be done already: an interrupted command continues when it is run again.
+package sleep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/deployer/database"
+	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
+	"github.com/balancer/v3-backend-infra/internal/text"
+)
+
+// Sleeper puts one environment to sleep, and wakes it.
+type Sleeper struct {
+	Env *environment.Environment
+	// By is who does so.
+	By       string
+	Clock    clock.Clock
+	aws      aws.Config
+	services database.Services
+	instance database.Instance
+}
+
+// New returns the Sleeper of an environment in an account.
+func New(cfg aws.Config, env *environment.Environment, c clock.Clock, by string) Sleeper {
+	return Sleeper{
+		Env: env, By: by, Clock: c, aws: cfg, services: database.NewServices(cfg, env, c), instance: database.New(cfg, env, c),
+	}
+}
+
+// State is what runs of an environment.
+type State struct {
+	// Marker is nil where the environment is awake, or never slept.
+	Marker *asleep.Marker
+	// Desired are the tasks that the services should run, Running those that they run.
+	Desired, Running int
+	// Idle are the services that should run no task.
+	Idle []string
+	// Services is how many there are.
+	Services int
+	// Database is RDS's status; "" where there is no database.
+	Database string
+	// Replicas are the read replicas of the database, or what it is a replica of.
+	Replicas []string
+	// Muter reports that the account has the alarm that mutes the others.
+	Muter bool
+}
+
+// Asleep reports whether nothing is left to do to put the environment to sleep.
+func (s State) Asleep() bool {
+	return s.Marker != nil && s.Desired == 0 && s.Running == 0 && (s.Database == "" || s.Database == rdsstate.Stopped)
+}
+
+// Awake reports whether nothing is left to do to wake the environment.
+func (s State) Awake() bool {
+	return s.Marker == nil && len(s.Idle) == 0 && s.Database != rdsstate.Stopped && s.Database != rdsstate.Stopping
+}
+
+// Read returns the state of the environment.
+func (s Sleeper) Read(ctx context.Context) (state State, err error) {
+	if state.Marker, err = Marker(ctx, s.aws, s.Env); err != nil {
+		return state, err
+	}
+	found, err := rdsinstance.Find(ctx, s.aws, s.Env.DatabaseIdentifier())
+	if err != nil {
+		return state, fmt.Errorf("describe the database %s: %w", s.Env.DatabaseIdentifier(), err)
+	}
+	if found != nil {
+		state.Database = aws.ToString(found.DBInstanceStatus)
+		state.Replicas = slices.Clone(found.ReadReplicaDBInstanceIdentifiers)
+		if source := aws.ToString(found.ReadReplicaSourceDBInstanceIdentifier); source != "" {
+			state.Replicas = append(state.Replicas, source)
+		}
+	}
+	services, err := s.services.Describe(ctx)
+	if missing := (*ecstypes.ClusterNotFoundException)(nil); err != nil && !errors.As(err, &missing) {
+		return state, err
+	}
+	state.Services = len(services)
+	for _, service := range services {
+		state.Desired, state.Running = state.Desired+int(service.DesiredCount), state.Running+int(service.RunningCount)
+		if service.DesiredCount == 0 {
+			state.Idle = append(state.Idle, aws.ToString(service.ServiceName))
+		}
+	}
+	muters, err := cloudwatch.NewFromConfig(s.aws).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{s.Env.SuppressorAlarmName()}})
+	if err != nil {
+		return state, fmt.Errorf("describe the alarm %s: %w", s.Env.SuppressorAlarmName(), err)
+	}
+	state.Muter = len(muters.MetricAlarms) > 0
+	return state, nil
+}
+
+// CheckMaySleep returns an error where an environment in a state cannot be put to sleep.
+func (s Sleeper) CheckMaySleep(state State) error {
+	switch {
+	case len(state.Replicas) > 0:
+		return hint.With(fmt.Errorf("the database %s has the read replicas %s, or is one of them, and RDS stops no such database",
+			s.Env.DatabaseIdentifier(), strings.Join(state.Replicas, ", ")), "delete the replicas, or leave the environment awake")
+	case !state.Muter:
+		return hint.With(fmt.Errorf("the alarm %s does not exist, so the alarms of %s would notify people all the time that it is asleep",
+			s.Env.SuppressorAlarmName(), s.Env.Name), "deploy it first: `deployer up --env "+s.Env.Stack+" --image-tag TAG --refresh`")
+	}
+	return nil
+}
+
+// SleepSteps returns the steps that put the environment to sleep, in their order.
+func (s Sleeper) SleepSteps() []database.Step {
+	return []database.Step{
+		{Name: "mark", Description: "create the parameter " + s.Env.AsleepParameter(), Run: func(ctx context.Context, _ database.Progress) (string, error) {
+			return s.Env.AsleepParameter() + " exists", s.mark(ctx)
+		}},
+		{Name: "alarms", Description: "mute " + s.Env.CompositeAlarmName() + ", through which the alarms notify people", Run: func(ctx context.Context, _ database.Progress) (string, error) {
+			return s.Env.CompositeAlarmName() + " is muted", s.setMuted(ctx, cwtypes.StateValueAlarm, "asleep")
+		}},
+		{Name: "services", Description: "suspend autoscaling, scale " + s.serviceNames() + " to 0 tasks, and wait until none runs", Run: func(ctx context.Context, progress database.Progress) (string, error) {
+			return "no task runs", ignoreNoCluster(s.services.Stop(ctx, progress))
+		}},
+		{Name: "database", Description: "stop " + s.Env.DatabaseIdentifier(), Run: func(ctx context.Context, progress database.Progress) (string, error) {
+			return s.Env.DatabaseIdentifier() + " is stopped", s.instance.Stop(ctx, progress)
+		}},
+	}
+}
+
+// StartSteps returns the steps that start the database and the services, and with wait wait until their tasks run.
+func (s Sleeper) StartSteps(wait bool) []database.Step {
+	description := "scale " + s.serviceNames() + " to the counts of " + environment.FileName(s.Env.Stack) + ", and resume autoscaling"
+	return []database.Step{
+		{Name: "database", Description: "start " + s.Env.DatabaseIdentifier(), Run: func(ctx context.Context, progress database.Progress) (string, error) {
+			return s.Env.DatabaseIdentifier() + " is available", s.instance.Start(ctx, progress)
+		}},
+		{Name: "services", Description: description, Run: func(ctx context.Context, progress database.Progress) (string, error) {
+			err := ignoreNoCluster(s.services.Resume(ctx))
+			if err != nil || !wait {
+				return "the services start", err
+			}
+			return "every task runs", ignoreNoCluster(s.services.Wait(ctx, progress))
+		}},
+	}
+}
+
+// EndSteps returns the last steps of waking the environment: it is awake once it has started.
+func (s Sleeper) EndSteps() []database.Step {
+	return []database.Step{
+		{Name: "alarms", Description: "let " + s.Env.CompositeAlarmName() + " notify people again", Run: func(ctx context.Context, _ database.Progress) (string, error) {
+			return s.Env.CompositeAlarmName() + " notifies people again", s.setMuted(ctx, cwtypes.StateValueOk, "awake")
+		}},
+		{Name: "mark", Description: "delete the parameter " + s.Env.AsleepParameter(), Run: func(ctx context.Context, _ database.Progress) (string, error) {
+			return s.Env.AsleepParameter() + " is deleted", s.Forget(ctx)
+		}},
+	}
+}
+
+// setMuted sets the alarm that mutes the others, in each region that has some. Where it does not exist there is nothing to mute.
+func (s Sleeper) setMuted(ctx context.Context, state cwtypes.StateValue, reason string) error {
+	for _, region := range s.Env.AlarmRegions() {
+		inRegion := func(o *cloudwatch.Options) { o.Region = region }
+		_, err := cloudwatch.NewFromConfig(s.aws, inRegion).SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{
+			AlarmName: aws.String(s.Env.SuppressorAlarmName()), StateValue: state, StateReason: aws.String(s.Env.Name + " is " + reason + ", by " + s.By),
+		})
+		if missing := (*cwtypes.ResourceNotFound)(nil); err != nil && !errors.As(err, &missing) {
+			return fmt.Errorf("set the state of the alarm %s: %w", s.Env.SuppressorAlarmName(), err)
+		}
+	}
+	return nil
+}
+
+func (s Sleeper) serviceNames() string {
+	var names []string
+	for _, service := range s.Env.Services.List() {
+		names = append(names, string(service.Role))
+	}
+	return text.Join(names, "and")
+}
+
+// ignoreNoCluster returns nil for the error of ECS that there is no cluster, and so nothing runs.
+func ignoreNoCluster(err error) error {
+	if missing := (*ecstypes.ClusterNotFoundException)(nil); errors.As(err, &missing) {
+		return nil
+	}
+	return err
+}
