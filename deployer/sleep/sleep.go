@@ -122,18 +122,22 @@ func (s Sleeper) CheckMaySleep(state State) error {
 // SleepSteps returns the steps that put the environment to sleep, in their order.
 func (s Sleeper) SleepSteps() []database.Step {
 	return []database.Step{
-		{Name: "mark", Description: "create the parameter " + s.Env.AsleepParameter(), Run: func(ctx context.Context, _ database.Progress) (string, error) {
-			return s.Env.AsleepParameter() + " exists", s.mark(ctx)
-		}},
-		{Name: "alarms", Description: "mute " + s.Env.CompositeAlarmName() + ", through which the alarms notify people", Run: func(ctx context.Context, _ database.Progress) (string, error) {
-			return s.Env.CompositeAlarmName() + " is muted", s.setMuted(ctx, cwtypes.StateValueAlarm, "asleep")
-		}},
-		{Name: "services", Description: "suspend autoscaling, scale " + s.serviceNames() + " to 0 tasks, and wait until none runs", Run: func(ctx context.Context, progress database.Progress) (string, error) {
-			return "no task runs", ignoreNoCluster(s.services.Stop(ctx, progress))
-		}},
-		{Name: "database", Description: "stop " + s.Env.DatabaseIdentifier(), Run: func(ctx context.Context, progress database.Progress) (string, error) {
-			return s.Env.DatabaseIdentifier() + " is stopped", s.instance.Stop(ctx, progress)
-		}},
+		{Name: "mark", Description: "create the parameter " + s.Env.AsleepParameter(),
+			Run: func(ctx context.Context, _ database.Progress) (string, error) {
+				return s.Env.AsleepParameter() + " exists", s.mark(ctx)
+			}},
+		{Name: "alarms", Description: "mute " + s.Env.CompositeAlarmName() + ", through which the alarms notify people",
+			Run: func(ctx context.Context, _ database.Progress) (string, error) {
+				return s.Env.CompositeAlarmName() + " is muted", s.setMuted(ctx, cwtypes.StateValueAlarm, "asleep")
+			}},
+		{Name: "services", Description: "suspend autoscaling, scale " + s.serviceNames() + " to 0 tasks, and wait until none runs",
+			Run: func(ctx context.Context, progress database.Progress) (string, error) {
+				return "no task runs", ignoreNoCluster(s.services.Stop(ctx, progress))
+			}},
+		{Name: "database", Description: "stop " + s.Env.DatabaseIdentifier(),
+			Run: func(ctx context.Context, progress database.Progress) (string, error) {
+				return s.Env.DatabaseIdentifier() + " is stopped", s.instance.Stop(ctx, progress)
+			}},
 	}
 }
 
@@ -141,28 +145,32 @@ func (s Sleeper) SleepSteps() []database.Step {
 func (s Sleeper) StartSteps(wait bool) []database.Step {
 	description := "scale " + s.serviceNames() + " to the counts of " + environment.FileName(s.Env.Stack) + ", and resume autoscaling"
 	return []database.Step{
-		{Name: "database", Description: "start " + s.Env.DatabaseIdentifier(), Run: func(ctx context.Context, progress database.Progress) (string, error) {
-			return s.Env.DatabaseIdentifier() + " is available", s.instance.Start(ctx, progress)
-		}},
-		{Name: "services", Description: description, Run: func(ctx context.Context, progress database.Progress) (string, error) {
-			err := ignoreNoCluster(s.services.Resume(ctx))
-			if err != nil || !wait {
-				return "the services start", err
-			}
-			return "every task runs", ignoreNoCluster(s.services.Wait(ctx, progress))
-		}},
+		{Name: "database", Description: "start " + s.Env.DatabaseIdentifier(),
+			Run: func(ctx context.Context, progress database.Progress) (string, error) {
+				return s.Env.DatabaseIdentifier() + " is available", s.instance.Start(ctx, progress)
+			}},
+		{Name: "services", Description: description,
+			Run: func(ctx context.Context, progress database.Progress) (string, error) {
+				err := ignoreNoCluster(s.services.Resume(ctx))
+				if err != nil || !wait {
+					return "the services start", err
+				}
+				return "every task runs", ignoreNoCluster(s.services.Wait(ctx, progress))
+			}},
 	}
 }
 
 // EndSteps returns the last steps of waking the environment: it is awake once it has started.
 func (s Sleeper) EndSteps() []database.Step {
 	return []database.Step{
-		{Name: "alarms", Description: "let " + s.Env.CompositeAlarmName() + " notify people again", Run: func(ctx context.Context, _ database.Progress) (string, error) {
-			return s.Env.CompositeAlarmName() + " notifies people again", s.setMuted(ctx, cwtypes.StateValueOk, "awake")
-		}},
-		{Name: "mark", Description: "delete the parameter " + s.Env.AsleepParameter(), Run: func(ctx context.Context, _ database.Progress) (string, error) {
-			return s.Env.AsleepParameter() + " is deleted", s.Forget(ctx)
-		}},
+		{Name: "alarms", Description: "let " + s.Env.CompositeAlarmName() + " notify people again",
+			Run: func(ctx context.Context, _ database.Progress) (string, error) {
+				return s.Env.CompositeAlarmName() + " notifies people again", s.setMuted(ctx, cwtypes.StateValueOk, "awake")
+			}},
+		{Name: "mark", Description: "delete the parameter " + s.Env.AsleepParameter(),
+			Run: func(ctx context.Context, _ database.Progress) (string, error) {
+				return s.Env.AsleepParameter() + " is deleted", s.Forget(ctx)
+			}},
 	}
 }
 
