@@ -65,8 +65,10 @@ func TestIncompleteAnswers(t *testing.T) {
 	other.AvailabilityZone = aws.String("us-east-1b")
 	incomplete(t, "subnet", subnet, func(s *ec2types.Subnet) Finding { return evaluateSubnets("private", []ec2types.Subnet{*s, other}, env) },
 		"State", "AvailabilityZone", "AvailableIpAddressCount")
+	gateway := *env
+	gateway.Network.NAT = environment.NATSingle
 	incomplete(t, "NAT gateway", ec2types.NatGateway{State: ec2types.NatGatewayStateAvailable}, func(g *ec2types.NatGateway) Finding {
-		return evaluateNAT([]ec2types.NatGateway{*g}, env)
+		return evaluateNAT([]ec2types.NatGateway{*g}, &gateway)
 	}, "State")
 	incomplete(t, "bucket", bucket{encryption: aws.String("AES256"), blocked: aws.Bool(true)}, func(b *bucket) Finding {
 		return evaluateBucket(&bucket{b.encryption, b.blocked}, env)

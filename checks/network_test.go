@@ -6,6 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 func TestEvaluateVPC(t *testing.T) {
@@ -67,7 +69,13 @@ func TestEvaluateNAT(t *testing.T) {
 		"deleted":        {gateways("deleted"), "dev", verdict{Error, "NATMissing", "0/1"}},
 		"being created":  {gateways("pending"), "dev", verdict{Warning, "NATPending", "1 pending"}},
 	} {
-		t.Run(name, func(t *testing.T) { requireVerdict(t, test.want, evaluateNAT(test.gateways, loaded(t, test.env))) })
+		t.Run(name, func(t *testing.T) {
+			env := loaded(t, test.env)
+			if test.env == "dev" {
+				env.Network.NAT = environment.NATSingle
+			}
+			requireVerdict(t, test.want, evaluateNAT(test.gateways, env))
+		})
 	}
 }
 

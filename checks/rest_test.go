@@ -169,14 +169,14 @@ func TestEvaluateAlarms(t *testing.T) {
 		deleted string
 		want    verdict
 	}{
-		"quiet":         {nil, "", verdict{Healthy, "Quiet", "19 alarms"}},
+		"quiet":         {nil, "", verdict{Healthy, "Quiet", "22 alarms"}},
 		"new, no data":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue, a.StateUpdatedTimestamp = "INSUFFICIENT_DATA", ago(time.Minute) }}, "", verdict{Healthy, "Quiet", ""}},
-		"in alarm":      {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "", verdict{Warning, "InAlarm", "of 19 alarms, 1 is in alarm: db-cpu"}},
+		"in alarm":      {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "", verdict{Warning, "InAlarm", "of 22 alarms, 1 is in alarm: db-cpu"}},
 		"no data":       {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue, a.StateUpdatedTimestamp = "INSUFFICIENT_DATA", ago(2*time.Hour) }}, "", verdict{Warning, "WithoutData", "without data: db-cpu"}},
 		"no action":     {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.AlarmActions = nil }}, "", verdict{Warning, "NoAlarmActions", "notifies the topic: db-cpu"}},
 		"other action":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.AlarmActions = []string{"arn:aws:sns:us-east-1:1:other"} }}, "", verdict{Warning, "NoAlarmActions", "db-cpu"}},
 		"switched off":  {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.ActionsEnabled = aws.Bool(false) }}, "", verdict{Warning, "NoAlarmActions", "db-cpu"}},
-		"deleted":       {nil, "jobs-dead", verdict{Warning, "AlarmsMissing", "of 19 alarms, 1 is missing and notifies no one: jobs-dead"}},
+		"deleted":       {nil, "jobs-dead", verdict{Warning, "AlarmsMissing", "of 22 alarms, 1 is missing and notifies no one: jobs-dead"}},
 		"both":          {map[string]func(*alarm){"db-cpu": func(a *alarm) { a.StateValue = "ALARM" }}, "jobs-dead", verdict{Warning, "InAlarm", "1 is in alarm: db-cpu; 1 is missing and notifies no one: jobs-dead"}},
 		"first rollout": {map[string]func(*alarm){"api-tasks": rings(20*time.Minute, 18*time.Minute)}, "", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
 		"was OK":        {map[string]func(*alarm){"api-tasks": rings(50*time.Minute, 18*time.Minute)}, "", verdict{Warning, "InAlarm", "in alarm: api-tasks"}},
@@ -226,7 +226,7 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 		ringing   string
 		want      verdict
 	}{
-		"quiet":          {&cwtypes.CompositeAlarm{}, true, "", verdict{Healthy, "Quiet", "22 alarms"}},
+		"quiet":          {&cwtypes.CompositeAlarm{}, true, "", verdict{Healthy, "Quiet", "25 alarms"}},
 		"no composite":   {nil, true, "", verdict{Warning, "AlarmsMissing", "1 is missing and notifies no one: alarms"}},
 		"nothing mutes":  {&cwtypes.CompositeAlarm{}, false, "", verdict{Warning, "AlarmsMissing", "1 is missing and notifies no one: asleep"}},
 		"no action":      {&cwtypes.CompositeAlarm{AlarmActions: []string{}}, true, "", verdict{Warning, "NoAlarmActions", "notifies the topic: alarms"}},

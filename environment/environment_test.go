@@ -30,14 +30,14 @@ func TestEnvironmentsMatchTheContract(t *testing.T) {
 			stack: "dev", env: "development", domain: "dev-api.hyperchonk.com",
 			api:      Service{CPU: 256, Memory: 512, Tasks: Tasks{1, 1}},
 			database: Database{InstanceClass: "db.t3.micro", BackupDays: 1},
-			nat:      NATSingle, zones: 2, level: Basic, backup: BackupNone, rollback: RollbackManual, budget: 50,
+			nat:      NATInstance, zones: 2, level: Basic, backup: BackupNone, rollback: RollbackManual, budget: 50,
 			tests: []string{"unit"}, branch: "develop", trigger: OnPush,
 		},
 		{
 			stack: "staging", env: "staging", domain: "staging-api.hyperchonk.com",
 			api:      Service{CPU: 512, Memory: 1024, Tasks: Tasks{1, 2}},
 			database: Database{InstanceClass: "db.t3.small", BackupDays: 7},
-			nat:      NATSingle, zones: 2, level: Enhanced, backup: BackupNone, rollback: RollbackAutomatic, budget: 100,
+			nat:      NATInstance, zones: 2, level: Enhanced, backup: BackupNone, rollback: RollbackAutomatic, budget: 100,
 			tests: []string{"unit", "integration"}, branch: "staging", trigger: OnPush,
 		},
 		{

@@ -276,7 +276,7 @@ func TestLoadFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, committed, env)
 
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(source), "nat: single", "nat: double", 1)), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(source), "nat: instance", "nat: double", 1)), 0o600))
 	_, err = LoadFile(path)
 	require.ErrorContains(t, err, path+":")
 	require.ErrorContains(t, err, "network.nat")
@@ -357,7 +357,7 @@ func TestBrokenFilesAreCompared(t *testing.T) {
 		require.NoError(t, err)
 		text := string(source)
 		if stack == "dev" {
-			text = strings.NewReplacer("protected:", "protectd:", "nat: single", "nat: sinlge", "cpu: 256", "cpu: 300", "10.10.0.0/16", "10.20.0.0/16").Replace(text)
+			text = strings.NewReplacer("protected:", "protectd:", "nat: instance", "nat: sinlge", "cpu: 256", "cpu: 300", "10.10.0.0/16", "10.20.0.0/16").Replace(text)
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(dir, FileName(stack)), []byte(text), 0o600))
 	}

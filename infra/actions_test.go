@@ -11,8 +11,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// everyEnvironment records the program of all environments of the repository, of one with e-mail notifications, and of one with a NAT
-// instance.
+// everyEnvironment records the program of all environments of the repository, and of one with other e-mail notifications.
 func everyEnvironment(t *testing.T) []registration {
 	t.Helper()
 	var all []registration
@@ -23,14 +22,13 @@ func everyEnvironment(t *testing.T) []registration {
 	notified, err := environment.Load("..", "staging")
 	require.NoError(t, err)
 	notified.Monitoring.Emails = []string{"ops@example.com"}
-	all = append(all, record(t, notified.Stack, Deploy(notified, Release{Image: testImage, RecordedImage: testImage}))...)
-	return append(all, withNATInstance(t)...)
+	return append(all, record(t, notified.Stack, Deploy(notified, Release{Image: testImage, RecordedImage: testImage}))...)
 }
 
-// withNATInstance records the program of dev with a NAT instance.
-func withNATInstance(t *testing.T) []registration {
+// withOneGateway records the program of dev with a NAT gateway.
+func withOneGateway(t *testing.T) []registration {
 	t.Helper()
-	env := dev(t, environment.NATInstance)
+	env := dev(t, environment.NATSingle)
 	return record(t, env.Stack, Deploy(env, Release{Image: testImage, RecordedImage: testImage}))
 }
 

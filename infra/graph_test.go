@@ -159,11 +159,15 @@ func TestFlowLogDependsOnItsPolicy(t *testing.T) {
 
 // TestDefaultRoutes checks that every private subnet has one route, through the NAT gateway of its zone if it has one.
 func TestDefaultRoutes(t *testing.T) {
-	for name, gateways := range map[string][]string{
-		"dev":        {"network-nat-1-id", "network-nat-1-id"},
-		"production": {"network-nat-1-id", "network-nat-2-id", "network-nat-3-id"},
+	_, production := deployed(t, "production")
+	for name, test := range map[string]struct {
+		all      []registration
+		gateways []string
+	}{
+		"single":   {withOneGateway(t), []string{"network-nat-1-id", "network-nat-1-id"}},
+		"per-zone": {production, []string{"network-nat-1-id", "network-nat-2-id", "network-nat-3-id"}},
 	} {
-		_, all := deployed(t, name)
+		all, gateways := test.all, test.gateways
 		routes := ofType(all, "aws:ec2/route:Route")
 		require.Len(t, routes, len(gateways), name)
 		for i, gateway := range gateways {

@@ -16,10 +16,10 @@ import (
 
 // TestNATInstance checks what keeps the instance reachable from the VPC only, without a role, and replaceable.
 func TestNATInstance(t *testing.T) {
-	all := withNATInstance(t)
+	_, all := deployed(t, "dev")
 	require.Empty(t, ofType(all, "aws:ec2/natGateway:NatGateway"))
 	require.Len(t, ofType(all, "aws:ec2/vpcEndpoint:VpcEndpoint"), 1, "the endpoint of S3 stays")
-	require.Len(t, ofType(all, "aws:iam/role:Role"), 4, "the instance has no role")
+	require.Len(t, ofType(all, "aws:iam/role:Role"), 7, "the instance has no role")
 
 	attached := find(t, all, "aws:ec2/networkInterface:NetworkInterface", "network-nat")
 	template := find(t, all, "aws:ec2/launchTemplate:LaunchTemplate", "network-nat")
@@ -62,7 +62,7 @@ func TestNATInstance(t *testing.T) {
 // TestRoutesWaitForTheNATInstance checks the order of a change from a gateway: the engine updates the routes after the instance forwards
 // traffic, and deletes the gateway last; the instance starts with its address, through which it downloads a package.
 func TestRoutesWaitForTheNATInstance(t *testing.T) {
-	all := withNATInstance(t)
+	_, all := deployed(t, "dev")
 	waits := func(typ, name string) map[string]bool { return dependencies(all, find(t, all, typ, name).urn) }
 	urn := func(typ, name string) string { return find(t, all, typ, name).urn }
 	group := urn("aws:autoscaling/group:Group", "network-nat")
@@ -140,16 +140,17 @@ func TestNATUserDataFails(t *testing.T) {
 }
 
 func TestNATUserDataIsEncoded(t *testing.T) {
-	template := find(t, withNATInstance(t), "aws:ec2/launchTemplate:LaunchTemplate", "network-nat")
+	_, all := deployed(t, "dev")
+	template := find(t, all, "aws:ec2/launchTemplate:LaunchTemplate", "network-nat")
 	script, err := base64.StdEncoding.DecodeString(template.get("userData").(string))
 	require.NoError(t, err)
 	require.Equal(t, natUserData("10.10.0.0/16"), string(script))
 }
 
 func TestNATAlarm(t *testing.T) {
-	env := dev(t, environment.NATInstance)
+	env, all := deployed(t, "dev")
 	require.Contains(t, env.Alarms(), environment.NATAlarm)
-	alarm := find(t, withNATInstance(t), "aws:cloudwatch/metricAlarm:MetricAlarm", "monitoring-nat-instance")
+	alarm := find(t, all, "aws:cloudwatch/metricAlarm:MetricAlarm", "monitoring-nat-instance")
 	require.Equal(t, []any{"v3-backend-development-nat-instance", "v3-backend-development-nat", "breaching"},
 		[]any{alarm.get("name"), alarm.get("dimensions", "AutoScalingGroupName"), alarm.get("treatMissingData")})
 	env.Network.NAT = environment.NATSingle

@@ -259,7 +259,6 @@ func natInstanceStatements(s scope) []statement {
 	ofEC2 := func(kinds ...string) []string {
 		return list.Map(kinds, func(kind string) string { return "arn:aws:ec2:" + s.Region + ":*:" + kind + "/*" })
 	}
-	const group = "autoScalingGroup:*:autoScalingGroupName/%s-*"
 	return []statement{
 		allow("MakeNATInstance", []string{"ec2:CreateLaunchTemplate", "ec2:CreateNetworkInterface"}, anyResource).
 			when("StringEquals", "aws:RequestedRegion", s.Region),
@@ -271,10 +270,9 @@ func natInstanceStatements(s scope) []statement {
 		allow("FindImage", []string{"ssm:GetParameters"}, "arn:aws:ssm:"+s.Region+"::parameter/aws/service/ami-amazon-linux-latest/*"),
 		allow("ScaleNATInstance", []string{
 			"autoscaling:*AutoScalingGroup", "autoscaling:*InstanceRefresh", "autoscaling:*Tags", "autoscaling:PutLifecycleHook",
-		}, s.arns("autoscaling", group)...),
+		}, s.arns("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s-*")...),
 		allow("ScalingRole", []string{"iam:CreateServiceLinkedRole"},
 			"arn:aws:iam::*:role/aws-service-role/autoscaling.amazonaws.com/*"),
-		deny("NotProductionGroup", []string{"autoscaling:*"}, s.forEnvironment(production).arns("autoscaling", group)...),
 	}
 }
 

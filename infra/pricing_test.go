@@ -11,11 +11,11 @@ import (
 
 // TestEstimateMatchesTheProgram compares quantities of the estimate with what the program registers.
 func TestEstimateMatchesTheProgram(t *testing.T) {
-	for _, name := range []string{"dev", "staging", "production", "a NAT instance"} {
+	for _, name := range []string{"dev", "staging", "production", "one NAT gateway"} {
 		var env *environment.Environment
 		var all []registration
-		if name == "a NAT instance" {
-			env, all = dev(t, environment.NATInstance), withNATInstance(t)
+		if name == "one NAT gateway" {
+			env, all = dev(t, environment.NATSingle), withOneGateway(t)
 		} else {
 			env, all = deployed(t, name)
 		}

@@ -15,6 +15,14 @@ func load(t *testing.T, name string) *environment.Environment {
 	return env
 }
 
+// withoutLevers returns an environment with one gateway, a web ACL, no Spot and no schedule.
+func withoutLevers(t *testing.T, name string) *environment.Environment {
+	env := load(t, name)
+	env.Network.NAT, env.Schedule.Awake, env.Firewall.Enabled = environment.NATSingle, "", true
+	env.Services.API.Spot, env.Services.Worker.Spot = false, false
+	return env
+}
+
 // amounts returns the cost of each resource, and its maximum if that is higher.
 func amounts(e Estimate) map[string][]float64 {
 	all := map[string][]float64{}
@@ -27,12 +35,10 @@ func amounts(e Estimate) map[string][]float64 {
 	return all
 }
 
-// everywhere returns what every environment pays, with a million requests and 10 GB, in two zones with one gateway.
+// everywhere returns what every environment pays, with a million requests and 10 GB, in two zones.
 func everywhere() map[string][]float64 {
 	return map[string][]float64{
-		"NAT gateways":           {32.85}, // 730 h × 0.045
 		"addresses of NAT":       {3.65},  // 730 h × 0.005
-		"data through NAT":       {0.45},  // 10 GB × 0.045
 		"load balancer":          {16.43}, // 730 h × 0.0225 = 16.425
 		"load balancer capacity": {0.09},  // 1,000,000 / 25 / 3600 = 11.1 LCU h × 0.008
 		"addresses of balancer":  {7.30},  // 2 × 730 h × 0.005
@@ -41,6 +47,15 @@ func everywhere() map[string][]float64 {
 		"secrets":                {0.80},  // 2 × 0.40
 		"queue requests":         {0.40},
 	}
+}
+
+// unprotected returns what the environments with a NAT instance and an alarm that mutes the others pay.
+func unprotected(base map[string][]float64) map[string][]float64 {
+	return with(base, map[string][]float64{
+		"NAT instance":           {3.07}, // 730 h × 0.0042 = 3.066
+		"volume of NAT instance": {0.32}, // 4 GB × 0.08
+		"composite alarms":       {0.50},
+	})
 }
 
 // protected returns what the environments with a web ACL pay, too.
@@ -61,50 +76,50 @@ func with(base, more map[string][]float64) map[string][]float64 {
 
 func TestDevelopment(t *testing.T) {
 	e := EstimateEnvironment(load(t, "dev"), DefaultAssumptions())
-	require.Equal(t, with(everywhere(), map[string][]float64{
-		"api CPU":           {3.69}, // 0.25 × 730 h × 0.04048 × 0.5 = 3.6938, on Spot
-		"api memory":        {0.81}, // 0.5 × 730 h × 0.004445 × 0.5 = 0.8112
-		"worker CPU":        {3.69}, // as the API
-		"worker memory":     {0.81},
-		"database instance": {13.14}, // 730 h × 0.018
-		"database storage":  {2.30},  // 20 × 0.115; the backups, 20 × 0.5 × 1.02, stay below 20
-		"logs of services":  {1.00},  // (1 + 2 × 0.5) GB × 0.50
-		"logs kept":         {0},     // 2 GB × 0.15 × 7/30 × 0.03 = 0.002
-		"alarms":            {1.80},  // 4 + 2 × 3 + 4 + 2 + 2 = 18 × 0.10
+	require.Equal(t, with(unprotected(everywhere()), map[string][]float64{
+		"api CPU":           {1.43}, // 0.25 × 282.4 h × 0.04048 × 0.5 = 1.4292, on Spot
+		"api memory":        {0.31}, // 0.5 × 282.4 h × 0.004445 × 0.5 = 0.3139
+		"worker CPU":        {1.43}, // as the API
+		"worker memory":     {0.31},
+		"database instance": {5.08}, // 282.4 h × 0.018
+		"database storage":  {2.30}, // 20 × 0.115; the backups, 20 × 0.5 × 1.02, stay below 20
+		"logs of services":  {1.00}, // (1 + 2 × 0.5) GB × 0.50
+		"logs kept":         {0},    // 2 GB × 0.15 × 7/30 × 0.03 = 0.002
+		"alarms":            {2.20}, // 4 + 2 × 3 + 4 + 2 + 2, one of NAT, two of the schedule and the one that mutes them = 22 × 0.10
 	}), amounts(e))
-	require.Equal(t, 90.14, e.USD)
-	require.Equal(t, 90.14, e.MostUSD)
-	require.Equal(t, 61.70, e.NetworkTotal()) // network 36.95, ingress 24.75
+	require.Equal(t, 47.55, e.USD)
+	require.Equal(t, 47.55, e.MostUSD)
+	require.Equal(t, 31.79, e.NetworkTotal()) // network 7.04, ingress 24.75
 	require.Empty(t, e.Unpriced)
 }
 
 func TestStaging(t *testing.T) {
 	e := EstimateEnvironment(load(t, "staging"), DefaultAssumptions())
-	require.Equal(t, with(protected(), map[string][]float64{
-		"api CPU":             {14.78, 29.55}, // 0.5 × 730 h × 0.04048 = 14.7752, up to two tasks
-		"api memory":          {3.24, 6.49},   // 1 × 730 h × 0.004445 = 3.2449
-		"worker CPU":          {7.39},
-		"worker memory":       {1.62},
-		"scheduler CPU":       {7.39},
-		"scheduler memory":    {1.62},
-		"database instance":   {26.28}, // 730 h × 0.036
+	require.Equal(t, with(unprotected(protected()), map[string][]float64{
+		"api CPU":             {5.72, 11.43}, // 0.5 × 282.4 h × 0.04048 = 5.7166, up to two tasks
+		"api memory":          {1.26, 2.51},  // 1 × 282.4 h × 0.004445 = 1.2555
+		"worker CPU":          {2.86},
+		"worker memory":       {0.63},
+		"scheduler CPU":       {2.86},
+		"scheduler memory":    {0.63},
+		"database instance":   {10.17}, // 282.4 h × 0.036
 		"database storage":    {2.30},
-		"logs of services":    {1.25}, // (1 + 3 × 0.5) GB × 0.50
-		"logs of the web ACL": {0.75}, // 1.5 GB × 0.50
-		"flow logs":           {0.50}, // 1 GB × 0.50
-		"logs kept":           {0.01}, // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
-		"alarms":              {2.70}, // 5 + 3 × 3 + 4 + 2 + 2 + 2, the one that mutes them and two of autoscaling = 27 × 0.10
-		"composite alarms":    {0.50},
+		"logs of services":    {1.25},  // (1 + 3 × 0.5) GB × 0.50
+		"logs of the web ACL": {0.75},  // 1.5 GB × 0.50
+		"flow logs":           {0.50},  // 1 GB × 0.50
+		"logs kept":           {0.01},  // 5 GB × 0.15 × 14/30 × 0.03 = 0.0105
+		"alarms":              {2.80},  // 5 + 3 × 3 + 4 + 2 + 2, one of NAT, two of the schedule, the one that mutes them and two of autoscaling = 28 × 0.10
 		"Container Insights":  {17.70}, // 8 + 3 × (11 + 6) = 59 × 0.30
 	}), amounts(e))
-	require.Equal(t, 161.53, e.USD)
-	require.Equal(t, 179.55, e.MostUSD) // 14.77 of CPU and 3.25 of memory more
+	require.Equal(t, 93.53, e.USD)
+	require.Equal(t, 100.49, e.MostUSD) // 5.71 of CPU and 1.25 of memory more
 }
 
 func TestProduction(t *testing.T) {
 	e := EstimateEnvironment(load(t, "production"), DefaultAssumptions())
 	require.Equal(t, with(protected(), map[string][]float64{
 		"NAT gateways":            {98.55}, // 3 × 730 h × 0.045
+		"data through NAT":        {0.45},  // 10 GB × 0.045
 		"addresses of NAT":        {10.95}, // 3 × 730 h × 0.005
 		"addresses of balancer":   {10.95},
 		"api CPU":                 {59.10, 295.50}, // 2 × 1 × 730 h × 0.04048 = 59.1008, up to ten tasks
@@ -170,7 +185,7 @@ func TestClassWithoutPriceIsReported(t *testing.T) {
 	e := EstimateEnvironment(env, DefaultAssumptions())
 	require.Equal(t, []string{"database instance: db.x2g.large has no price in the table"}, e.Unpriced)
 	require.NotContains(t, amounts(e), "database instance")
-	require.Equal(t, 77.00, e.USD) // 90.14 - 13.14
+	require.Equal(t, 42.47, e.USD) // 47.55 - 5.08
 }
 
 func TestAlarmsInEveryRegionHaveTheSameNumber(t *testing.T) {
@@ -192,20 +207,23 @@ func TestNATInstance(t *testing.T) {
 }
 
 func TestSavings(t *testing.T) {
-	saved := func(name string) map[string]float64 {
+	saved := func(env *environment.Environment) map[string]float64 {
 		found := map[string]float64{}
-		for _, s := range Savings(load(t, name), DefaultAssumptions()) {
+		for _, s := range Savings(env, DefaultAssumptions()) {
 			found[s.Setting+" "+s.From+" "+s.To] = s.USD
 		}
 		return found
 	}
 	require.Equal(t, map[string]float64{
-		"network.nat single instance":                                       29.91, // 32.85 + 0.45 - 3.07 - 0.32
-		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 13.58, // 61.3 % of 9.00 + 13.14
-		"image.architecture x86_64 arm64":                                   1.80,  // a fifth of 9.00
-	}, saved("dev"))
+		"network.nat single instance":                                       29.81, // 32.85 + 0.45 - 3.07 - 0.32 - 0.10 of its alarm
+		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 19.10, // 61.3 % of 18.02 + 13.14
+		"firewall.enabled true false":                                       10.70, // 5 + 5 + 0.60 and 0.10 of the alarm
+		"services.api.spot false true":                                      4.51,  // half of 7.39 + 1.62
+		"services.worker.spot false true":                                   4.51,
+		"image.architecture x86_64 arm64":                                   3.60, // a fifth of 18.02
+	}, saved(withoutLevers(t, "dev")))
 	require.Equal(t, map[string]float64{
-		"network.nat single instance":                                       29.91, // 32.85 + 0.45 - 3.07 - 0.32
+		"network.nat single instance":                                       29.81, // 32.85 + 0.45 - 3.07 - 0.32 - 0.10 of its alarm
 		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 38.19, // 61.3 % of 36.04 + 26.28
 		"firewall.enabled true false":                                       11.45, // 5 + 5 + 0.60, 0.75 of logs and 0.10 of the alarm
 		"services.api.spot false true":                                      9.01,  // half of 14.78 + 3.24
@@ -214,8 +232,9 @@ func TestSavings(t *testing.T) {
 		"monitoring.level enhanced basic":                                   18.95, // 17.70 + 0.75 + 0.50
 		"database.instanceClass db.t3.small db.t3.micro":                    13.14,
 		"services.api.cpu/memory 512/1024 256/512":                          9.01, // half of 14.78 + 3.24
-	}, saved("staging"))
-	production := saved("production")
+	}, saved(withoutLevers(t, "staging")))
+	require.Equal(t, map[string]float64{"image.architecture x86_64 arm64": 0.70}, saved(load(t, "dev")), "the others are in use")
+	production := saved(load(t, "production"))
 	require.Equal(t, 73.0, production["network.nat per-zone single"])    // 2 × 36.50
 	require.Equal(t, 58.31, production["database.multiZone true false"]) // half of 105.12 + 11.50
 	require.Equal(t, 40.15, production["network.zones 3 2"])             // a gateway and two addresses
@@ -232,10 +251,8 @@ func TestSavings(t *testing.T) {
 
 // A lever in use saves what it would save where it is not in use, and is in one of the two lists only.
 func TestLeversInUse(t *testing.T) {
-	off := load(t, "dev")
-	off.Firewall.Enabled, off.Services.API.Spot, off.Services.Worker.Spot = true, false, false
-	on := load(t, "dev")
-	on.Network.NAT, on.Image.Architecture = environment.NATInstance, environment.ARM64
+	off, on := withoutLevers(t, "dev"), load(t, "dev")
+	on.Image.Architecture, on.Schedule.Awake = environment.ARM64, ""
 	bySetting := func(savings []Saving) map[string]float64 {
 		found := map[string]float64{}
 		for _, s := range savings {
@@ -254,17 +271,15 @@ func TestLeversInUse(t *testing.T) {
 	require.Equal(t, 3.61, used["services.worker.spot"])
 	require.Equal(t, map[string]float64{"schedule.awake": 12.48}, bySetting(Savings(on, DefaultAssumptions())))
 	require.Equal(t, InUse(on, DefaultAssumptions())[0], Saving{
-		Setting: "network.nat", From: "single", To: "instance", USD: 29.91, Price: "tasks do not reach the internet while the instance is replaced",
+		Setting: "network.nat", From: "single", To: "instance", USD: 29.81, Price: "tasks do not reach the internet while the instance is replaced",
 	})
 }
 
-// TestLeversReachTheBudgets checks that the shipped files stay within their budgets with a NAT instance and awake in office hours.
+// TestLeversReachTheBudgets checks that the shipped files stay within their budgets, and what costs the same asleep.
 func TestLeversReachTheBudgets(t *testing.T) {
-	for name, want := range map[string]float64{"dev": 46.65, "staging": 92.63} {
+	for _, name := range []string{"dev", "staging"} {
 		env := load(t, name)
-		env.Network.NAT = environment.NATInstance
-		e := estimate(env, DefaultAssumptions(), officeHours)
-		require.Equal(t, want, e.USD)
+		e := EstimateEnvironment(env, DefaultAssumptions())
 		require.LessOrEqual(t, e.USD, float64(env.Budget.MonthlyUSD))
 		awake := estimate(env, DefaultAssumptions(), HoursPerMonth)
 		for _, resource := range []string{"addresses of NAT", "load balancer", "database storage", "alarms"} {
@@ -276,7 +291,7 @@ func TestLeversReachTheBudgets(t *testing.T) {
 
 // TestPricesOfTasks checks that each architecture has its price, on demand and on Spot.
 func TestPricesOfTasks(t *testing.T) {
-	env := load(t, "staging")
+	env := withoutLevers(t, "staging")
 	for _, test := range []struct {
 		architecture environment.Architecture
 		spot         bool
@@ -302,14 +317,14 @@ func TestSavingsDoNotChangeTheEnvironment(t *testing.T) {
 }
 
 func TestDifferences(t *testing.T) {
-	before, after := load(t, "staging"), load(t, "staging")
+	before, after := withoutLevers(t, "staging"), withoutLevers(t, "staging")
 	after.Services.Scheduler = nil
 	after.Database.MultiZone = true
 	require.Equal(t, []Difference{
 		{Resource: "database instance", USD: 52.56, Against: 26.28, Delta: 26.28},
 		{Resource: "database storage", USD: 4.60, Against: 2.30, Delta: 2.30},
 		{Resource: "logs of services", USD: 1, Against: 1.25, Delta: -0.25},
-		{Resource: "alarms", USD: 2.40, Against: 2.70, Delta: -0.30},
+		{Resource: "alarms", USD: 2.20, Against: 2.50, Delta: -0.30},
 		{Resource: "Container Insights", USD: 12.60, Against: 17.70, Delta: -5.10},
 		{Resource: "scheduler CPU", USD: 0, Against: 7.39, Delta: -7.39},
 		{Resource: "scheduler memory", USD: 0, Against: 1.62, Delta: -1.62},

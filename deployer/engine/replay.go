@@ -46,7 +46,7 @@ type ARNRef string
 func (h *Handle) Replay(ctx context.Context) (*Replay, error) {
 	doc := &stateDocument{}
 	if h.verified != nil {
-		doc.Resources = h.verified.Resources // decoded anew, as the program changes them
+		doc.Resources = h.verified.Resources // decoded again, as the program changes them
 	}
 	if h.verified == nil || h.stateUnknown || doc.hasSecrets() {
 		var err error

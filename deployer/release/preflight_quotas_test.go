@@ -141,6 +141,7 @@ func TestQuotasOverTheWire(t *testing.T) {
 	endpoint := moto.Start(t)
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	client, env := ec2.NewFromConfig(cfg), staging(t)
+	env.Network.NAT = environment.NATSingle
 	limit, err := quota.VPCs().Read(t.Context(), cfg)
 	require.NoError(t, err)
 	require.Equal(t, 5.0, limit)

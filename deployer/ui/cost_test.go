@@ -40,18 +40,19 @@ func costText(t *testing.T, multiple bool, costs ...Cost) string {
 
 func TestCostsCompareWithTheBudget(t *testing.T) {
 	out := costText(t, false, costOf(t, "dev", nil))
-	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate exceeds it by $40.14.")
-	require.Contains(t, out, "Settings in use that save, each alone: $10.70 firewall.enabled: true → false (nothing filters or limits requests) "+
-		"$4.51 services.api.spot: false → true (AWS may stop its tasks, with two minutes' notice)")
-	require.Contains(t, out, "Settings that would save most, each alone: $29.91 network.nat: single → instance "+
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate is $2.45 below it.")
+	require.Contains(t, out, "Settings in use that save, each alone: $29.81 network.nat: single → instance "+
 		"(tasks do not reach the internet while the instance is replaced) "+
-		`$13.58 schedule.awake: always → "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`)
-	require.Contains(t, out, "$61.70 of it is for NAT, load balancer and addresses, independent")
+		"$13.58 schedule.awake: always → 282 of 730 hours (it does not answer at other times, unless someone wakes it) "+
+		"$10.70 firewall.enabled: true → false (nothing filters or limits requests) "+
+		"$1.75 services.api.spot: false → true (AWS may stop its tasks, with two minutes' notice)")
+	require.Contains(t, out, "Settings that would save most, each alone: $0.70 image.architecture: x86_64 → arm64")
+	require.Contains(t, out, "$31.79 of it is for NAT, load balancer and addresses, independent")
 	production := costText(t, false, costOf(t, "production", nil))
 	require.NotContains(t, production, "Settings in use that save")
 	require.Contains(t, production, "of it is for NAT, load balancer, addresses and web ACL, independent")
 	out = costText(t, false, costOf(t, "dev", func(e *environment.Environment) { e.Budget.MonthlyUSD = 120 }))
-	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $29.86 below it.")
+	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $72.45 below it.")
 }
 
 func TestCostsNameWhatIsMissing(t *testing.T) {
@@ -89,7 +90,7 @@ func TestEqualCosts(t *testing.T) {
 	cost := costOf(t, "dev", nil)
 	cost.Against = &CostAgainst{Name: "before.yaml", Estimate: cost.Estimate}
 	out := costText(t, false, cost)
-	require.Contains(t, out, "development: about $90.14 a month, as much as before.yaml")
+	require.Contains(t, out, "development: about $47.55 a month, as much as before.yaml")
 	require.NotContains(t, out, "difference")
 }
 
