@@ -77,6 +77,9 @@ func (c *containers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "": // STS, the only service that uses XML
 		_, _ = fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/t</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 		return
+	case "GetParameter": // which exists while the environment is asleep
+		w.WriteHeader(http.StatusBadRequest)
+		answer["__type"] = "ParameterNotFound"
 	case "ListTasks":
 		answer["taskArns"] = []any{c.task["taskArn"]}
 	case "DescribeTasks":

@@ -12,9 +12,24 @@ import (
 var untaggable = []string{
 	"acm/certificateValidation", "appautoscaling/policy", "cloudwatch/eventTarget", "ec2/route", "ec2/routeTableAssociation", "ecs/clusterCapacityProviders",
 	"iam/rolePolicy", "route53/record", "s3/bucketLifecycleConfigurationV2", "s3/bucketOwnershipControls", "s3/bucketPolicy",
-	"s3/bucketPublicAccessBlock", "s3/bucketServerSideEncryptionConfigurationV2", "secretsmanager/secretRotation",
+	"s3/bucketPublicAccessBlock", "s3/bucketServerSideEncryptionConfigurationV2", "scheduler/schedule", "secretsmanager/secretRotation",
 	"sns/topicPolicy", "sns/topicSubscription", "sqs/queuePolicy", "sqs/redriveAllowPolicy", "wafv2/webAclAssociation",
 	"wafv2/webAclLoggingConfiguration",
+}
+
+// resourceTags are tags by key. An Auto Scaling group has a list of them.
+type resourceTags map[string]string
+
+func (t *resourceTags) UnmarshalJSON(content []byte) error {
+	var list []struct{ Key, Value string }
+	if json.Unmarshal(content, &list) != nil {
+		return json.Unmarshal(content, (*map[string]string)(t))
+	}
+	*t = resourceTags{}
+	for _, tag := range list {
+		(*t)[tag.Key] = tag.Value
+	}
+	return nil
 }
 
 // owned requires every resource in the engine's state of a stack to belong to a component and to have the three tags: owned STACK ENVIRONMENT.
@@ -24,7 +39,7 @@ func owned(ts *testscript.TestScript, _ bool, args []string) {
 			Latest struct {
 				Resources []struct {
 					URN, Type, Parent string
-					Inputs            struct{ Tags map[string]string }
+					Inputs            struct{ Tags resourceTags }
 				}
 			}
 		}
