@@ -66,11 +66,8 @@ func (d deployed) testPolicy(t *testing.T) {
 	require.LessOrEqual(t, len(strings.Join(strings.Fields(string(text)), "")), 6144, "the maximum size of a managed policy")
 
 	used := map[string]bool{}
-	for _, name := range []string{"dev", "staging", "production", "dev" + withNATInstance} {
-		account, env := d.open(t, strings.TrimSuffix(name, withNATInstance))
-		if strings.HasSuffix(name, withNATInstance) {
-			env.Network.NAT = environment.NATInstance
-		}
+	for _, name := range []string{"dev", "staging", "production"} {
+		account, env := d.open(t, name)
 		network, err := account.Network()
 		require.NoError(t, err)
 		arns := resourcesOf(env)
@@ -100,9 +97,6 @@ func (d deployed) testPolicy(t *testing.T) {
 	slices.Sort(allowed)
 	require.Equal(t, slices.Sorted(maps.Keys(used)), allowed)
 }
-
-// withNATInstance ends the name of an environment that is judged as if its file had a NAT instance.
-const withNATInstance = " with a NAT instance"
 
 // resourcesOf returns the resource of each action that IAM can restrict to a resource.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
@@ -137,6 +131,7 @@ func resourcesOf(env *environment.Environment) map[string]string {
 	about(at("secretsmanager", "secret:"+env.SecretName()+"-AbCdEf"), "secretsmanager:GetSecretValue")
 	about(at("secretsmanager", "secret:rds!db-f6a1c8e8-8c49-04d2-ab11-c33aa94943a0-AbCdEf"), "secretsmanager:DescribeSecret")
 	about(at("sqs", env.QueueName()), "sqs:GetQueueAttributes", "sqs:GetQueueUrl")
+	about(at("ssm", "parameter"+env.AsleepParameter()), "ssm:GetParameter")
 	about(env.TopicARN(env.Region), "sns:ListSubscriptionsByTopic")
 	return arns
 }
