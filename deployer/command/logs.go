@@ -69,6 +69,8 @@ type logsOptions struct {
 	limit                int
 	// hiddenOnly makes it an error that values of the configuration secret could not be hidden, where it is a warning otherwise.
 	hiddenOnly bool
+	// newest reads backwards from the end, and no more periods than limit needs; the limit is not 0 then.
+	newest bool
 }
 
 func (o logsOptions) run(ctx context.Context) error {
@@ -92,7 +94,13 @@ func (o logsOptions) run(ctx context.Context) error {
 				o.terminal.warn(fmt.Errorf("%w; no line is lost, the request is retried", err))
 			}))
 		}
-		shown, dropped, err := reader.Read(ctx)
+		read := reader.Read
+		if o.newest {
+			read = func(ctx context.Context) (emitted, dropped int, err error) {
+				return reader.ReadNewest(ctx, t.Clock.Now())
+			}
+		}
+		shown, dropped, err := read(ctx)
 		if unread := t.Responses.SecretUnread(); o.hiddenOnly && unread != nil {
 			return hint.With(fmt.Errorf("the values of %s cannot be hidden in the lines, for it could not be read: %w", t.Env.SecretName(), unread),
 				"these credentials need secretsmanager:GetSecretValue for it; a person can read the lines with `deployer logs --env "+t.Stack+"`")

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/goccy/go-yaml"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -43,6 +45,10 @@ var causes = map[string]string{
 	"task-out-of-memory": `Reached heap limit|ran out of memory`,
 	"rollout-stuck":      `waiting for the leader's lock`,
 	"no-capacity":        `Capacity is unavailable|has no capacity`,
+
+	"late-errors":    `Cannot read properties of undefined`,
+	"memory-leak":    `Reached heap limit|ran out of memory`,
+	"slow-responses": `slow query`,
 }
 
 // connectTo starts the real binary as a server, and returns the SDK's client of it.
@@ -193,7 +199,7 @@ var (
 func TestEveryCauseIsDiagnosed(t *testing.T) {
 	require.GreaterOrEqual(t, len(causes), 10)
 	var scripts string
-	for _, name := range []string{"faults", "faults_rollout"} {
+	for _, name := range []string{"faults", "faults_rollout", "faults_bake"} {
 		content, err := os.ReadFile("testdata/script/" + name + ".txtar")
 		require.NoError(t, err)
 		scripts += string(content)
@@ -201,6 +207,68 @@ func TestEveryCauseIsDiagnosed(t *testing.T) {
 	for fault := range causes {
 		require.True(t, slices.Contains(faultsOfStatus, fault) || strings.Contains(scripts, "\ndiagnoses "+fault+"\n"), fault)
 	}
+}
+
+// testHiddenSearch searches log lines for parts of a value that is hidden in them, with the real binary: whatever the limit, the
+// answer is that of a search for words that no line has.
+func (d deployed) testHiddenSearch(t *testing.T) {
+	t.Parallel()
+	d = d.copied(t)
+	const logged = "sync-pools" // what the worker logs as it starts
+	d.changeSecret(t, func(values map[string]any) { values["SENTRY_DSN"] = logged })
+	cmd := exec.Command("deployer", "mcp", "--env", "staging", "--local")
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+d.root, "DEPLOYER_STATE_DIR="+d.dir)
+	s, err := connectTo(t.Context(), cmd)
+	require.NoError(t, err)
+	search := func(filter string, limit int) (lines []mcp.Line, text string) {
+		result, err := s.CallTool(t.Context(), &sdk.CallToolParams{
+			Name: "logs", Arguments: map[string]any{"filter": filter, "limit": limit, "service": []string{"worker"}, "since": "7d"},
+		})
+		require.NoError(t, err)
+		text = result.Content[0].(*sdk.TextContent).Text
+		require.False(t, result.IsError, text)
+		encoded, err := json.Marshal(result.StructuredContent)
+		require.NoError(t, err)
+		var doc mcp.Logs
+		require.NoError(t, json.Unmarshal(encoded, &doc))
+		return doc.Lines, text
+	}
+	for _, limit := range []int{1, 2, 200} {
+		_, none := search("sync-px", limit)
+		for _, part := range []string{"sync", "sync-po", logged, "pools"} {
+			_, text := search(part, limit)
+			require.Equal(t, none, text, "%s, limit %d", part, limit)
+		}
+	}
+	lines, text := search("[hidden]", 1)
+	require.Len(t, lines, 1, "a line is found as it is shown")
+	require.Contains(t, lines[0].Untrusted, `"job":"[hidden]"`)
+	require.NotContains(t, text, logged)
+	lines, text = search("po", 1)
+	require.Len(t, lines, 1, "a newer line that has it only in the hidden value takes no place of limit")
+	require.Contains(t, lines[0].Untrusted, "worker polls")
+	require.NotContains(t, text, "truncated", "the worker has one such line")
+	_, text = search("o", 1)
+	require.Contains(t, text, "lines: 1 of at least 1")
+	require.NoError(t, s.Close())
+}
+
+// changeSecret changes the values of the configuration secret of staging.
+func (d deployed) changeSecret(t *testing.T, change func(map[string]any)) {
+	account, env := d.open(t, "staging")
+	client := secretsmanager.NewFromConfig(account.AWS())
+	read, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(env.SecretName())})
+	require.NoError(t, err)
+	var values map[string]any
+	require.NoError(t, json.Unmarshal([]byte(*read.SecretString), &values))
+	change(values)
+	content, err := json.Marshal(values)
+	require.NoError(t, err)
+	_, err = client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
+		SecretId: aws.String(env.SecretName()), SecretString: aws.String(string(content)),
+	})
+	require.NoError(t, err)
+	require.NoError(t, account.Close())
 }
 
 // tools calls every tool with every argument, in an account with secrets in its logs, with faults and without, and searches what

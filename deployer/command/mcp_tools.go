@@ -11,7 +11,6 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -92,7 +91,7 @@ func (m mcpServer) health(ctx context.Context, in mcp.EnvironmentArguments) (*mc
 	return doc, err
 }
 
-// change is a change in the JSON of drift and preview.
+// An mcpChange is a change in the JSON of drift and preview.
 type mcpChange struct {
 	Operation, Change, Type, Name, ID string
 	Differences                       []struct {
@@ -355,9 +354,14 @@ func deploymentFor(d history.Deployment, detailed bool) mcp.Deployment {
 // defaultLogWindow is how far back the tool logs reads without since.
 const defaultLogWindow = "1h"
 
-// defaultLogLines is how many lines it reads; a result has room for fewer.
+// defaultLogLines is how many lines it returns at most; a result has room for fewer.
 const defaultLogLines = 100
 
+// searchedLogLines is how many of the newest lines it searches for the words of filter.
+const searchedLogLines = 10_000
+
+// logs returns log lines. CloudWatch is never given the words of filter: it would compare them with what the container wrote, and
+// that it finds a line, or how many, would reveal a part of a value that is hidden. Filter and limit apply to the lines as shown.
 func (m mcpServer) logs(ctx context.Context, in mcp.LogsArguments) (*mcp.Logs, error) {
 	doc := &mcp.Logs{
 		Environment: m.fullName(in.Env), Since: cmp.Or(in.Since, defaultLogWindow), Note: mcp.Untrusted, Lines: []mcp.Line{},
@@ -366,29 +370,44 @@ func (m mcpServer) logs(ctx context.Context, in mcp.LogsArguments) (*mcp.Logs, e
 	if strings.ContainsAny(in.Filter, `"\`) {
 		return nil, hint.With(errors.New("filter takes words, not a pattern"), "leave quotes and backslashes out")
 	}
+	read := limit + 1 // the one more is not returned: it shows that there are older ones
+	if len(words) > 0 {
+		read = searchedLogLines
+	}
 	printed, warnings, err := m.output(ctx, in.Env, func(ctx context.Context, s *services) error {
 		return logsOptions{
 			targets: s.targets, terminal: s.terminal, format: logs.JSON, services: in.Service, since: doc.Since, until: in.Until,
-			filter: strings.Join(list.Map(words, strconv.Quote), " "), limit: limit, hiddenOnly: true,
+			limit: read, hiddenOnly: true, newest: true,
 		}.run(ctx)
 	})
+	if err != nil {
+		return nil, err
+	}
 	doc.Warnings = warnings
-	doc.More = bytes.Count(printed, []byte("\n")) >= limit
+	var oldest string
+	searched := 0
 	for line := range bytes.Lines(printed) {
 		var e logs.Event
 		if err := json.Unmarshal(line, &e); err != nil {
 			return nil, fmt.Errorf("read a line: %w", err)
 		}
-		// CloudWatch compares words with what the container wrote: without this, a line that is found would reveal a part of a
-		// hidden value.
-		if containsAll(e.Message, words) {
-			doc.Lines = append(doc.Lines, mcp.Line{
-				Time: e.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Service: e.Service, Task: ecstasks.ShortID(e.Task),
-				Untrusted: strings.TrimRight(e.Message, "\r\n"),
-			})
+		found := mcp.Line{
+			Time: e.Time.UTC().Format("2006-01-02T15:04:05.000Z"), Service: e.Service, Task: ecstasks.ShortID(e.Task),
+			Untrusted: strings.TrimRight(e.Message, "\r\n"),
+		}
+		searched, oldest = searched+1, cmp.Or(oldest, found.Time)
+		if containsAll(found.Untrusted, words) {
+			doc.Lines = append(doc.Lines, found)
 		}
 	}
-	return doc, err
+	if over := len(doc.Lines) - limit; over > 0 {
+		doc.Lines, doc.More = doc.Lines[over:], true
+	}
+	if searched == searchedLogLines {
+		doc.Truncated = append(doc.Truncated, fmt.Sprintf(`only the newest %d lines were searched; for older ones call logs with "until" %s, `+
+			`or with "service"`, searched, oldest))
+	}
+	return doc, nil
 }
 
 // containsAll reports whether a text contains all words.

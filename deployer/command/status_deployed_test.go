@@ -24,6 +24,7 @@ func TestStatusOfDeployed(t *testing.T) {
 	d := deployed{root: root, dir: dir}
 	t.Run("faults", d.testFaults)
 	t.Run("diagnosis", d.testDiagnosis)
+	t.Run("hidden search", d.testHiddenSearch)
 	t.Run("speed", d.testSpeed)
 	t.Run("hanging", d.testHanging)
 

@@ -36,6 +36,46 @@ func (r Reader) Read(ctx context.Context) (emitted, dropped int, err error) {
 	return r.poll(ctx, func(Event) bool { return true })
 }
 
+// newestPeriod is the period before the end that ReadNewest reads first; each one before it is twice as long.
+const newestPeriod = 15 * time.Minute
+
+// ReadNewest emits the newest lines, as Read does, up to the limit. It reads backwards from the end of the query, or from now, in
+// periods, and stops at the first that completes the limit: it does not read days of lines to emit the last of them. It returns
+// how many older lines it has read.
+func (r Reader) ReadNewest(ctx context.Context, now time.Time) (emitted, dropped int, err error) {
+	var newest []Event
+	part, end := r, now
+	if !r.Until.IsZero() && r.Until.Before(now) {
+		end = r.Until
+	}
+	for period := newestPeriod; ; period *= 2 {
+		if part.Since = end.Add(-period); part.Since.Before(r.Since) {
+			part.Since = r.Since
+		}
+		var found []Event
+		part.Limit, part.Emit = r.Limit-len(newest), func(e Event) error {
+			found = append(found, e)
+			return nil
+		}
+		_, older, err := part.Read(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		newest, dropped = append(found, newest...), dropped+older
+		if len(newest) >= r.Limit || !part.Since.After(r.Since) {
+			break
+		}
+		end, part.Until = part.Since, part.Since
+	}
+	for _, e := range newest {
+		if err := r.Emit(e); err != nil {
+			return emitted, dropped, err
+		}
+		emitted++
+	}
+	return emitted, dropped, nil
+}
+
 // poll reads once and emits the events that match: without a limit as they arrive; else the newest at the end, even if an error
 // ended the reading.
 func (r Reader) poll(ctx context.Context, matches func(Event) bool) (emitted, dropped int, err error) {

@@ -65,7 +65,7 @@ type LogsArguments struct {
 	Service []string `json:"service,omitempty" jsonschema:"return only lines of these services"`
 	Since   string   `json:"since,omitempty" jsonschema:"how long ago, such as 2h or 7d, or a time, 2026-11-23T20:00:00Z; default 1h"`
 	Until   string   `json:"until,omitempty" jsonschema:"end, in the same formats; default now"`
-	Filter  string   `json:"filter,omitempty" jsonschema:"return only lines that contain all of these words, in the same case"`
+	Filter  string   `json:"filter,omitempty" jsonschema:"of the newest 10,000 lines return only those that contain all of these words, in the same case"`
 	Limit   int      `json:"limit,omitempty" jsonschema:"return at most this many of the newest lines"`
 }
 
