@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -156,17 +157,11 @@ func diagnoses(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 || causes[args[0]] == "" {
 		ts.Fatalf("usage: diagnoses FAULT, one of the table causes")
 	}
-	cmd := exec.Command("deployer", "mcp", "--env", "staging", "--local")
-	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "DEPLOYER_PULUMI"} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
-	}
-	ctx := context.Background()
-	s, err := connectTo(ctx, cmd)
-	ts.Check(err)
-	defer func() { ts.Check(s.Close()) }()
-	made, err := diagnose(ctx, s, regexp.MustCompile(causes[args[0]]))
-	ts.Check(err)
+	var made []answered
+	inScript(ts, func(ctx context.Context, s *sdk.ClientSession) (err error) {
+		made, err = diagnose(ctx, s, regexp.MustCompile(causes[args[0]]))
+		return err
+	})
 	var lines []string
 	for _, a := range made {
 		lines = append(lines, recordID.ReplaceAllString(a.line, "ID"))
@@ -184,6 +179,36 @@ func diagnoses(ts *testscript.TestScript, neg bool, args []string) {
 	if !slices.Equal(documented, lines) {
 		ts.Fatalf("docs/mcp.md has the calls\n%s", strings.Join(documented, "\n"))
 	}
+}
+
+// inScript connects to a server for staging in the account of a script.
+func inScript(ts *testscript.TestScript, do func(context.Context, *sdk.ClientSession) error) {
+	cmd := exec.Command("deployer", "mcp", "--env", "staging", "--local")
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "HOME", "DEPLOYER_DIR", "DEPLOYER_STATE_DIR", "DEPLOYER_PULUMI"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ctx := context.Background()
+	s, err := connectTo(ctx, cmd)
+	ts.Check(err)
+	err = do(ctx, s)
+	ts.Check(errors.Join(err, s.Close()))
+}
+
+// calls prints the document of a call for staging: calls TOOL [ARGUMENTS].
+func calls(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: calls TOOL [ARGUMENTS as JSON]")
+	}
+	call := mcp.Call{Tool: args[0]}
+	if len(args) == 2 {
+		ts.Check(json.Unmarshal([]byte(args[1]), &call.Arguments))
+	}
+	inScript(ts, func(ctx context.Context, s *sdk.ClientSession) error {
+		a, err := ask(ctx, s, call)
+		_, _ = ts.Stdout().Write([]byte(a.text))
+		return err
+	})
 }
 
 // documentedFault is the fault of the example in docs/mcp.md.

@@ -43,7 +43,7 @@ func (m mcpServer) status(ctx context.Context, in mcp.StatusArguments) (*mcp.Sta
 		}.run(ctx, ctx)
 	})
 	doc := &report.Status
-	doc.Warnings, doc.Findings = warnings, []mcp.Finding{}
+	doc.Warnings, doc.Findings, doc.Asleep = warnings, []mcp.Finding{}, m.asleep(ctx, in.Env)
 	rank := []string{string(checks.Error), string(checks.Unknown), string(checks.Warning), string(checks.Healthy)}
 	slices.SortStableFunc(report.Services, func(a, b mcp.Finding) int {
 		return slices.Index(rank, a.Status) - slices.Index(rank, b.Status)
@@ -62,6 +62,22 @@ func (m mcpServer) status(ctx context.Context, in mcp.StatusArguments) (*mcp.Sta
 		}
 	}
 	return doc, err
+}
+
+// asleep returns that an environment is asleep, and how a person wakes it; nil where it is awake, and where that is unknown.
+func (m mcpServer) asleep(ctx context.Context, env string) *mcp.Asleep {
+	asleep := false
+	_, _, err := m.output(ctx, env, func(ctx context.Context, s *services) error {
+		return s.targets.with(ctx, env, func(t *target.Target) error {
+			err := explainAsleep(ctx, t, "no task runs, and its database is stopped", nil)
+			asleep = err != nil
+			return err
+		})
+	})
+	if !asleep {
+		return nil
+	}
+	return &mcp.Asleep{Message: err.Error(), Hint: hint.Of(err)}
 }
 
 func (m mcpServer) health(ctx context.Context, in mcp.EnvironmentArguments) (*mcp.Health, error) {
@@ -179,7 +195,7 @@ func (m mcpServer) tasks(ctx context.Context, in mcp.TasksArguments) (*mcp.Tasks
 		return tasksOptions{targets: s.targets, terminal: s.terminal, format: "json", services: in.Service}.run(ctx)
 	})
 	doc := &found.Tasks
-	doc.Timestamp, doc.Warnings, doc.Tasks = inSeconds(doc.Timestamp), warnings, []mcp.Task{}
+	doc.Timestamp, doc.Warnings, doc.Tasks, doc.Asleep = inSeconds(doc.Timestamp), warnings, []mcp.Task{}, m.asleep(ctx, in.Env)
 	for _, t := range found.All {
 		t.Task.Image = cmp.Or(t.Image.Tag, t.Image.Digest)
 		t.ID, t.Stopped = ecstasks.ShortID(t.ID), inSeconds(t.Stopped)
@@ -224,7 +240,7 @@ func (m mcpServer) vars(ctx context.Context, in mcp.VarsArguments) (*mcp.Vars, e
 		}.run(ctx)
 	})
 	doc := &found.Vars
-	doc.Warnings, doc.Variables = warnings, []mcp.Variable{}
+	doc.Warnings, doc.Variables, doc.Asleep = warnings, []mcp.Variable{}, m.asleep(ctx, in.Env)
 	doc.Findings = list.Filter(found.Findings, func(f mcp.Finding) bool { return f.Status != string(checks.Healthy) })
 	for _, c := range found.Containers {
 		for _, v := range c.Variables {
@@ -253,7 +269,7 @@ func (m mcpServer) cost(ctx context.Context, in mcp.CostArguments) (*mcp.Cost, e
 			Area, Resource string
 			MonthlyUSD     float64
 		}
-		Savings []struct {
+		InUse, Savings []struct {
 			Setting    string
 			From       string
 			To         string
@@ -274,6 +290,9 @@ func (m mcpServer) cost(ctx context.Context, in mcp.CostArguments) (*mcp.Cost, e
 		}
 	}
 	slices.SortStableFunc(doc.Lines, func(a, b mcp.CostLine) int { return int(100 * (b.MonthlyUSD - a.MonthlyUSD)) })
+	for _, s := range found.InUse {
+		doc.InUse = append(doc.InUse, mcp.Saving(s))
+	}
 	for _, s := range found.Savings {
 		doc.Savings = append(doc.Savings, mcp.Saving(s))
 	}
@@ -324,7 +343,7 @@ func (m mcpServer) history(ctx context.Context, in mcp.HistoryArguments) (*mcp.H
 func deploymentFor(d history.Deployment, detailed bool) mcp.Deployment {
 	found := mcp.Deployment{
 		ID: d.ID, Kind: string(d.Kind), By: d.By, Started: d.Started.UTC().Format(time.RFC3339), Outcome: string(d.Outcome),
-		Verified: d.Verified, Snapshot: d.Snapshot, Error: text.FirstLine(d.Error),
+		Verified: d.Verified, Snapshot: d.Snapshot, Error: text.Headline(d.Error),
 	}
 	if !d.Ended.IsZero() {
 		found.Seconds = int(d.Ended.Sub(d.Started).Seconds())
@@ -383,7 +402,7 @@ func (m mcpServer) logs(ctx context.Context, in mcp.LogsArguments) (*mcp.Logs, e
 	if err != nil {
 		return nil, err
 	}
-	doc.Warnings = warnings
+	doc.Warnings, doc.Asleep = warnings, m.asleep(ctx, in.Env)
 	var oldest string
 	searched := 0
 	for line := range bytes.Lines(printed) {

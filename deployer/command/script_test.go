@@ -65,6 +65,7 @@ func TestScripts(t *testing.T) {
 			"same-number":    sameNumber,
 			"hold-lock":      holdLock,
 			"diagnoses":      diagnoses,
+			"calls":          calls,
 
 			"resized-terminal": resizedTerminal,
 		}),

@@ -14,11 +14,19 @@ type document interface {
 
 // Notes are what every document has.
 type Notes struct {
+	Asleep *Asleep `json:"asleep,omitempty" jsonschema:"set where the environment is asleep: what does not run is not broken"`
 	// Warnings are about the document itself, such as what could not be read.
 	Warnings []string `json:"warnings,omitempty" jsonschema:"what could not be read, and other warnings"`
 	// Truncated names what was left out, and how to ask for it.
 	Truncated []string `json:"truncated,omitempty" jsonschema:"what was left out, and the arguments that show it"`
 	Next      []Call   `json:"next,omitempty" jsonschema:"calls that show more, the most useful first"`
+}
+
+// Asleep reports that an environment is asleep.
+type Asleep struct {
+	Message string `json:"message"`
+	// Hint is how a person wakes the environment.
+	Hint string `json:"hint"`
 }
 
 func (n *Notes) notes() *Notes { return n }
@@ -335,7 +343,7 @@ type CostLine struct {
 	MonthlyUSD float64 `json:"monthly_usd"`
 }
 
-// Saving is a setting that would save.
+// Saving is a setting that saves, from the value without the saving to the value with it.
 type Saving struct {
 	Setting    string  `json:"setting"`
 	From       string  `json:"from"`
@@ -351,13 +359,17 @@ type Cost struct {
 	MostUSD     float64    `json:"most_usd" jsonschema:"with as many tasks as autoscaling allows"`
 	BudgetUSD   float64    `json:"budget_usd,omitempty"`
 	Lines       []CostLine `json:"lines"`
-	Savings     []Saving   `json:"savings,omitempty"`
+	InUse       []Saving   `json:"in_use,omitempty" jsonschema:"the settings in use that save"`
+	Savings     []Saving   `json:"savings,omitempty" jsonschema:"the settings that would save"`
 	Unpriced    []string   `json:"unpriced,omitempty"`
 	Notes
 }
 
 func (c *Cost) lists() []part {
-	return []part{list("lines", &c.Lines, `"only" with an area`), list("savings", &c.Savings, ""), list("unpriced", &c.Unpriced, "")}
+	return []part{
+		list("lines", &c.Lines, `"only" with an area`), list("in_use", &c.InUse, ""), list("savings", &c.Savings, ""),
+		list("unpriced", &c.Unpriced, ""),
+	}
 }
 
 // Output is an output of a stack.

@@ -219,7 +219,7 @@ func (f *fitter) note(c part, from, n int) string {
 }
 
 // untouched are the fields that stay as they are: what they contain is to be used as it is.
-var untouched = []string{"Command", "Next", "Truncated"}
+var untouched = []string{"Asleep", "Command", "Next", "Truncated"}
 
 // shorten shortens the texts below a value, and the lists within items, and reports whether there was something to shorten. The
 // lists of the document itself are left to fit.

@@ -155,6 +155,8 @@ func (h *History) suggest() []Call {
 			calls = append(calls, Call{"tasks", nil}, Call{"logs", nil})
 		case "health":
 			calls = append(calls, Call{"health", nil})
+		case "bake":
+			calls = append(calls, with("status", "only", []string{"alarms", "ecs_tasks"}), Call{"tasks", nil}, Call{"logs", nil})
 		}
 		return append(calls, Call{"status", nil})
 	}

@@ -27,7 +27,7 @@ was verified healthy.`},
 	"vars": {"Environment variables", `Lists the environment variables that containers get: source, whether required, and what is
 missing, empty or a placeholder. Sensitive values are masked.`},
 	"cost": {"Monthly cost", `Estimates the monthly cost of an environment from its file: lines, the most expensive first, the
-budget, and settings that would save.`},
+budget, the settings in use that save, and those that would.`},
 	"outputs": {"Outputs of the stack", `Returns the outputs of an environment's stack: addresses, names, the image. Secret ones
 are masked.`},
 	"lock": {"Who is deploying", `Reports whether a deployment or another change is running: who, since when, in which phase.`},

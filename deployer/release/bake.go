@@ -132,10 +132,10 @@ type bakeError struct {
 	hint     string
 }
 
-// Error returns the evidence, a line for each.
+// Error returns the evidence, a line for each. The first is on the first line, which lists of deployments show alone.
 func (e *bakeError) Error() string {
-	lines := list.Map(e.evidence, func(found bake.Evidence) string { return "\n  " + found.Text })
-	return "the new version fails after its health checks:" + strings.Join(lines, "")
+	texts := list.Map(e.evidence, func(found bake.Evidence) string { return found.Text })
+	return "the new version fails after its health checks: " + strings.Join(texts, "\n  ")
 }
 
 // Hint returns where to find the cause.

@@ -144,7 +144,7 @@ func TestBakeFails(t *testing.T) {
 			require.False(t, d.record.Verified)
 			require.Equal(t, test.more != nil, d.record.RolledBackTo != nil)
 			if test.baker.err == nil {
-				require.ErrorContains(t, err, "bake: the new version fails after its health checks:\n  "+bakeAlarm+"\n  memory: a task used 97 %\n")
+				require.ErrorContains(t, err, "bake: the new version fails after its health checks: "+bakeAlarm+"\n  memory: a task used 97 %\n")
 				require.Contains(t, hint.Of(err), "`deployer logs --env staging --service worker --since 1h`")
 			}
 		})

@@ -50,6 +50,15 @@ func FirstLine(s string) string {
 	return line
 }
 
+// Headline returns the first line, and where that ends in a colon, what it announces: the line that follows.
+func Headline(s string) string {
+	first, rest, _ := strings.Cut(s, "\n")
+	if next := strings.TrimSpace(FirstLine(rest)); next != "" && strings.HasSuffix(first, ":") {
+		return first + " " + next
+	}
+	return first
+}
+
 // Wrap breaks lines between words where they are wider than width. The lines that it adds begin with indent. A word that
 // is wider than a line stays whole, so that it can be copied. With a width of 0 or less nothing is broken.
 func Wrap(s string, width int, indent string) string {

@@ -46,6 +46,14 @@ func TestFirstLine(t *testing.T) {
 	require.Equal(t, "a", text.FirstLine("a\nb\nc"))
 }
 
+func TestHeadline(t *testing.T) {
+	for s, want := range map[string]string{
+		"": "", "a": "a", "a\nb\nc": "a", "a:": "a:", "a:\n": "a:", "a:\n\nb": "a:", "a:\n    b\n    c": "a: b", "a: b\n  c": "a: b",
+	} {
+		require.Equal(t, want, text.Headline(s), s)
+	}
+}
+
 func TestWrap(t *testing.T) {
 	for name, test := range map[string]struct {
 		line   string
