@@ -38,6 +38,27 @@ func TestCallsInAHint(t *testing.T) {
 	}
 }
 
+// Every phase that can fail leads on: with what the hint names, then with what shows more about the phase.
+func TestCallsAfterAFailedDeployment(t *testing.T) {
+	const id = "20261123-161530-1f3a"
+	logsOfWorker := with("logs", "service", []string{"worker"})
+	for phase, want := range map[string][]Call{
+		"migrate": {logsOfWorker, with("logs", "service", []string{"migration"}), with("tasks", "service", []string{"migration"}), {"status", nil}},
+		"rollout": {logsOfWorker, {"tasks", nil}, {"logs", nil}, {"status", nil}},
+		"health":  {logsOfWorker, {"health", nil}, {"status", nil}},
+		"bake": {
+			logsOfWorker, with("status", "only", []string{"alarms", "ecs_tasks"}), {"tasks", nil}, {"logs", nil}, {"status", nil},
+		},
+		"image": {logsOfWorker, {"status", nil}},
+	} {
+		failed := Deployment{ID: id, FailedPhase: phase, Error: phase + ": broken", Hint: "see `deployer logs --service worker`"}
+		all := History{Deployments: []Deployment{{ID: "20261123-161530-2f3a"}, failed}}
+		require.Equal(t, []Call{with("history", "id", id)}, all.suggest(), phase)
+		one := History{Deployments: []Deployment{failed}, Detailed: true}
+		require.Equal(t, want, one.suggest(), phase)
+	}
+}
+
 func TestUsableCalls(t *testing.T) {
 	several := &registry{options: options, arguments: map[string][]string{
 		"status": {"env", "only", "limit", "offset"}, "logs": {"env", "service", "since"}, "history": {"env", "id", "limit"},
