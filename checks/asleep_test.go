@@ -9,12 +9,12 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 func TestEvaluateAsleep(t *testing.T) {
 	env := loaded(t, "dev")
-	marker := asleep.Marker{Since: time.Date(2026, 11, 30, 19, 0, 0, 0, time.UTC), By: "jane"}
+	marker := environment.SleepMarker{Since: time.Date(2026, 11, 30, 19, 0, 0, 0, time.UTC), By: "jane"}
 	services := func(desired, running int32) []ecstypes.Service {
 		return []ecstypes.Service{{DesiredCount: 0}, {DesiredCount: desired, RunningCount: running}}
 	}
