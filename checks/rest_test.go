@@ -234,7 +234,10 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 		"in alarm":       {&cwtypes.CompositeAlarm{}, true, "api-tasks", verdict{Warning, "InAlarm", "api-tasks"}},
 		"woken just now": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
 		"asleep":         {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
-		"another alarm":  {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-5xx", verdict{Warning, "InAlarm", "api-5xx"}},
+		"schedule failed": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "schedule-failed",
+			verdict{Warning, "ScheduleFailed", "of 25 alarms, 1 is in alarm: schedule-failed"}},
+		"schedule late": {&cwtypes.CompositeAlarm{}, true, "schedule-late", verdict{Warning, "ScheduleFailed", "schedule-late"}},
+		"another alarm": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-5xx", verdict{Warning, "InAlarm", "api-5xx"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			alarms := foundAlarms{metric: alarmsOf(env)}
@@ -260,7 +263,12 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 				}
 				alarms.composite = []regionalComposite{{"eu-central-1", cwtypes.CompositeAlarm{AlarmName: c.AlarmName}}, {env.Region, *c}}
 			}
-			requireVerdict(t, test.want, evaluateAlarms(alarms, env, now))
+			found := evaluateAlarms(alarms, env, now)
+			requireVerdict(t, test.want, found)
+			if found.Reason == reasonScheduleFailed {
+				require.Equal(t, "aws stepfunctions list-executions --state-machine-arn "+env.ScheduleMachineARN()+" --max-items 5 --region us-east-1", found.Hint.Command)
+				require.Contains(t, found.Details["reasons"], test.inAlarm)
+			}
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestState(t *testing.T) {
-	marked := &environment.SleepMarker{}
+	marked, waking := &environment.SleepMarker{}, &environment.SleepMarker{By: "v3-backend-staging-schedule" + environment.Waking}
 	for name, test := range map[string]struct {
 		state         State
 		asleep, awake bool
@@ -18,6 +18,7 @@ func TestState(t *testing.T) {
 		"awake":                        {State{Desired: 2, Running: 2, Services: 2, Database: "available"}, false, true},
 		"awake, and being changed":     {State{Desired: 2, Services: 2, Database: "modifying"}, false, true},
 		"asleep":                       {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "stopped"}, true, false},
+		"about to be woken":            {State{Marker: waking, Services: 2, Idle: []string{"a", "b"}, Database: "stopped"}, false, false},
 		"asleep without a database":    {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}}, true, false},
 		"sleep interrupted at once":    {State{Marker: marked, Desired: 2, Running: 2, Services: 2, Database: "available"}, false, false},
 		"sleep interrupted, draining":  {State{Marker: marked, Running: 1, Services: 2, Idle: []string{"a", "b"}, Database: "available"}, false, false},
