@@ -221,10 +221,10 @@ func TestEvaluateAlarms(t *testing.T) {
 func TestEvaluateMutedAlarms(t *testing.T) {
 	env := loaded(t, "staging")
 	for name, test := range map[string]struct {
-		composite *cwtypes.CompositeAlarm
-		muter     bool
-		ringing   string
-		want      verdict
+		composite  *cwtypes.CompositeAlarm
+		suppressor bool
+		inAlarm    string
+		want       verdict
 	}{
 		"quiet":          {&cwtypes.CompositeAlarm{}, true, "", verdict{Healthy, "Quiet", "25 alarms"}},
 		"no composite":   {nil, true, "", verdict{Warning, "AlarmsMissing", "1 is missing and notifies no one: alarms"}},
@@ -234,20 +234,23 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 		"in alarm":       {&cwtypes.CompositeAlarm{}, true, "api-tasks", verdict{Warning, "InAlarm", "api-tasks"}},
 		"woken just now": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
 		"asleep":         {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
-		"another alarm":  {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-5xx", verdict{Warning, "InAlarm", "api-5xx"}},
+		"schedule failed": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "schedule-failed",
+			verdict{Warning, "ScheduleFailed", "of 25 alarms, 1 is in alarm: schedule-failed"}},
+		"schedule late": {&cwtypes.CompositeAlarm{}, true, "schedule-late", verdict{Warning, "ScheduleFailed", "schedule-late"}},
+		"another alarm": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-5xx", verdict{Warning, "InAlarm", "api-5xx"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			alarms := foundAlarms{metric: alarmsOf(env)}
 			for i := range alarms.metric {
 				a := &alarms.metric[i]
-				if a.AlarmActions = nil; *a.AlarmName == env.AlarmName(test.ringing) {
+				if a.AlarmActions = nil; *a.AlarmName == env.AlarmName(test.inAlarm) {
 					a.StateValue = cwtypes.StateValueAlarm
 				}
 				if strings.HasSuffix(*a.AlarmName, "-tasks") {
 					a.TreatMissingData = aws.String("breaching")
 				}
 			}
-			if test.muter {
+			if test.suppressor {
 				alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueOk})
 			}
 			if c := test.composite; c != nil {
@@ -260,7 +263,12 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 				}
 				alarms.composite = []regionalComposite{{"eu-central-1", cwtypes.CompositeAlarm{AlarmName: c.AlarmName}}, {env.Region, *c}}
 			}
-			requireVerdict(t, test.want, evaluateAlarms(alarms, env, now))
+			found := evaluateAlarms(alarms, env, now)
+			requireVerdict(t, test.want, found)
+			if found.Reason == reasonScheduleFailed {
+				require.Equal(t, "aws stepfunctions list-executions --state-machine-arn "+env.ScheduleMachineARN()+" --max-items 5 --region us-east-1", found.Hint.Command)
+				require.Contains(t, found.Details["reasons"], test.inAlarm)
+			}
 		})
 	}
 }

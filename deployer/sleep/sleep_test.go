@@ -7,11 +7,10 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 )
 
 func TestState(t *testing.T) {
-	marked := &asleep.Marker{}
+	marked, waking := &environment.SleepMarker{}, &environment.SleepMarker{By: "v3-backend-staging-schedule" + environment.Waking}
 	for name, test := range map[string]struct {
 		state         State
 		asleep, awake bool
@@ -19,6 +18,7 @@ func TestState(t *testing.T) {
 		"awake":                        {State{Desired: 2, Running: 2, Services: 2, Database: "available"}, false, true},
 		"awake, and being changed":     {State{Desired: 2, Services: 2, Database: "modifying"}, false, true},
 		"asleep":                       {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "stopped"}, true, false},
+		"about to be woken":            {State{Marker: waking, Services: 2, Idle: []string{"a", "b"}, Database: "stopped"}, false, false},
 		"asleep without a database":    {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}}, true, false},
 		"sleep interrupted at once":    {State{Marker: marked, Desired: 2, Running: 2, Services: 2, Database: "available"}, false, false},
 		"sleep interrupted, draining":  {State{Marker: marked, Running: 1, Services: 2, Idle: []string{"a", "b"}, Database: "available"}, false, false},
@@ -37,8 +37,8 @@ func TestCheckMaySleep(t *testing.T) {
 	env, err := environment.Load("../..", "dev")
 	require.NoError(t, err)
 	s := Sleeper{Env: env}
-	require.NoError(t, s.CheckMaySleep(State{Muter: true}))
-	err = s.CheckMaySleep(State{Muter: true, Replicas: []string{"copy"}})
+	require.NoError(t, s.CheckMaySleep(State{Suppressor: true}))
+	err = s.CheckMaySleep(State{Suppressor: true, Replicas: []string{"copy"}})
 	require.EqualError(t, err, "the database v3-backend-development-db has the read replicas copy, or is one of them, and RDS stops no such database")
 	err = s.CheckMaySleep(State{})
 	require.ErrorContains(t, err, "the alarm v3-backend-development-asleep does not exist")
