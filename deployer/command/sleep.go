@@ -83,7 +83,7 @@ type powerOptions struct {
 
 func (o powerOptions) run(ctx context.Context) error {
 	return o.targets.withOwn(ctx, o.targets.selected, func(t *target.Target) error {
-		if !t.Env.MaySleep() {
+		if o.kind == history.Sleep && !t.Env.MaySleep() {
 			return hint.With(fmt.Errorf("%s is protected, and so it never sleeps", t.Name),
 				"`deployer status --env "+t.Stack+"` shows its state")
 		}

@@ -14,11 +14,9 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 )
 
-// Marker returns the marker of an environment that is asleep, or nil where it is not.
+// Marker returns the marker of an environment that is asleep, or nil where it is not. It is read in a protected environment, too, which may have
+// become protected while it was asleep.
 func Marker(ctx context.Context, cfg aws.Config, env *environment.Environment) (*asleep.Marker, error) {
-	if !env.MaySleep() {
-		return nil, nil
-	}
 	marker, err := asleep.Read(ctx, cfg, env.AsleepParameter())
 	if err != nil {
 		return nil, fmt.Errorf("read the parameter %s: %w", env.AsleepParameter(), err)
