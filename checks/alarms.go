@@ -28,7 +28,7 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 		alarms.asleep = sleeping.isAsleep()
 	}
 	for _, region := range rc.env.AlarmRegions() {
-		_, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(cwmetrics.NewClient(inRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
+		_, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(cwmetrics.NewClient(awsx.InRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
 			AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm, cwtypes.AlarmTypeCompositeAlarm},
 		}), func(out *cloudwatch.DescribeAlarmsOutput) []cwtypes.MetricAlarm {
 			alarms.metric = append(alarms.metric, out.MetricAlarms...)
@@ -76,13 +76,6 @@ func (a foundAlarms) compositeIn(region string, env *environment.Environment) *c
 	return nil
 }
 
-// inRegion returns the configuration for another region.
-func inRegion(cfg aws.Config, region string) aws.Config {
-	cfg = cfg.Copy()
-	cfg.Region = region
-	return cfg
-}
-
 const (
 	// dataGracePeriod is how long a new alarm may be without data.
 	dataGracePeriod = time.Hour
@@ -90,9 +83,14 @@ const (
 	firstEvaluation = 5 * time.Minute
 )
 
+// reasonScheduleFailed marks an alarm about the schedule of the environment, which is also reported while that is asleep.
+const reasonScheduleFailed = "ScheduleFailed"
+
 // alarmNames lists the names of the environment's alarms by what is wrong with them.
 type alarmNames struct {
 	missing, inAlarm, noData, noAction []string
+	// schedule are in alarm, and about the schedule that puts the environment to sleep.
+	schedule []string
 	// starting are in alarm because nothing has been measured yet, or not since the environment was woken; incomplete lack a state, or whether their actions are enabled.
 	starting, incomplete []string
 }
@@ -108,8 +106,8 @@ func evaluateAlarms(alarms foundAlarms, env *environment.Environment, now time.T
 	total, reasons := 0, map[string]any{}
 	for _, region := range env.AlarmRegions() {
 		composite := alarms.compositeIn(region, env)
-		_, muter := byName[env.SuppressorAlarmName()]
-		names.addComposite(composite, muter, env, region)
+		_, suppressor := byName[env.SuppressorAlarmName()]
+		names.addComposite(composite, suppressor, env, region)
 		for _, what := range env.AlarmsIn(region) {
 			a, exists := byName[env.AlarmName(what)]
 			if !exists {
@@ -127,7 +125,7 @@ func evaluateAlarms(alarms foundAlarms, env *environment.Environment, now time.T
 			}
 		}
 	}
-	for _, what := range names.inAlarm {
+	for _, what := range slices.Concat(names.schedule, names.inAlarm) {
 		reasons[what] = aws.ToString(byName[env.AlarmName(what)].StateReason)
 	}
 	f = f.with("total", total)
@@ -138,12 +136,12 @@ func evaluateAlarms(alarms foundAlarms, env *environment.Environment, now time.T
 }
 
 // addComposite evaluates the composite alarm of an environment that may sleep, and the alarm that mutes it.
-func (n *alarmNames) addComposite(composite *cwtypes.CompositeAlarm, muter bool, env *environment.Environment, region string) {
+func (n *alarmNames) addComposite(composite *cwtypes.CompositeAlarm, suppressor bool, env *environment.Environment, region string) {
 	if !env.MaySleep() {
 		return
 	}
 	const all, mutes = "alarms", "asleep"
-	if !muter {
+	if !suppressor {
 		n.missing = append(n.missing, mutes)
 	}
 	switch {
@@ -166,6 +164,8 @@ func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, asleep bool, compos
 	case asleep: // what does not run has no data
 	case a.StateValue == cwtypes.StateValueAlarm && (muted && aws.ToString(a.TreatMissingData) == "breaching" || isStarting(a, now)):
 		n.starting = append(n.starting, what)
+	case a.StateValue == cwtypes.StateValueAlarm && environment.NeverMuted(what):
+		n.schedule = append(n.schedule, what)
 	case a.StateValue == cwtypes.StateValueAlarm:
 		n.inAlarm = append(n.inAlarm, what)
 	case a.StateValue == cwtypes.StateValueInsufficientData && now.Sub(aws.ToTime(a.StateUpdatedTimestamp)) > dataGracePeriod:
@@ -188,7 +188,7 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 		slices.Sort(n.starting)
 		f = f.with("waiting_for_first_data", n.starting)
 	}
-	if len(n.inAlarm) > 0 {
+	if len(reasons) > 0 {
 		f = f.with("reasons", reasons)
 	}
 	var first *struct {
@@ -201,6 +201,11 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 		detail, reason, message string
 		hint                    Hint
 	}{
+		{n.schedule, "schedule_in_alarm", reasonScheduleFailed, text.PluralWord(len(n.schedule), "is", "are") + " in alarm: ", Hint{
+			Cause:    "the state machine that puts the environment to sleep and wakes it has failed, or has not finished within two hours",
+			Solution: "find the execution and its cause, then run `" + command(env, "sleep") + "` or `" + command(env, "wake") + "`",
+			Command:  awsCommand(env, "stepfunctions list-executions --state-machine-arn "+env.ScheduleMachineARN()+" --max-items 5"),
+		}},
 		{n.inAlarm, "in_alarm", "InAlarm", text.PluralWord(len(n.inAlarm), "is", "are") + " in alarm: ", Hint{
 			Cause:    "a metric has crossed its threshold: each alarm's reason is in the details",
 			Solution: "check what the alarm measures, and the logs of that time", Command: command(env, "logs"),

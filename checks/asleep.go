@@ -21,21 +21,24 @@ import (
 // ReasonAsleep marks the finding about an environment that is asleep. It replaces those of what sleep stops, and those that are healthy.
 const ReasonAsleep = "Asleep"
 
+// reasonProtectedAsleep marks an environment that is protected, and yet asleep.
+const reasonProtectedAsleep = "ProtectedAsleep"
+
 // Asleep reports whether the report is about an environment that is asleep.
 func (r Report) Asleep() bool { return len(r.Services) > 0 && r.Services[0].Reason == ReasonAsleep }
 
 // sleepState is what runs of an environment that is marked as asleep.
 type sleepState struct {
 	// marker is nil where the environment is awake; then the rest is not read.
-	marker   *asleep.Marker
+	marker   *environment.SleepMarker
 	services []ecstypes.Service
 	database *rdstypes.DBInstance
 }
 
 // readSleep returns the state of an environment that is marked as asleep. A protected one may have been marked before it was protected.
 func readSleep(ctx context.Context, rc *runContext) (sleepState, error) {
-	marker, err := cached(ctx, &rc.cache, "asleep", func(ctx context.Context) (*asleep.Marker, error) {
-		return asleep.Read(ctx, rc.aws(), rc.env.AsleepParameter())
+	marker, err := cached(ctx, &rc.cache, "asleep", func(ctx context.Context) (*environment.SleepMarker, error) {
+		return asleep.Read(ctx, rc.aws(), rc.env)
 	})
 	if err != nil || marker == nil {
 		return sleepState{}, err
@@ -60,7 +63,7 @@ func (s sleepState) evaluateMuted(env *environment.Environment) *Finding {
 	if s.marker == nil || !s.runs() {
 		return nil
 	}
-	since := s.marker.Since.UTC().Format("2006-01-02 15:04 UTC")
+	since := text.Minute(s.marker.Since)
 	f := newFinding("alarms", "CloudWatch-Alarms-"+env.CompositeAlarmName()).with("by", s.marker.By).with("parameter", env.AsleepParameter()).
 		with("asleep_since", s.marker.Since.UTC().Format(time.RFC3339)).
 		warning("AlarmsMuted", Hint{
@@ -99,7 +102,7 @@ func causedBySleep(f Finding) bool {
 // asleepFindings returns the finding about an environment that is asleep, which replaces those that sleep causes and the healthy ones; or the
 // findings as they are, where it is awake, or sleep causes none of them. Where it is unknown whether it is asleep, and there are errors, that is
 // one more finding.
-func asleepFindings(ctx context.Context, rc *runContext, findings []Finding) (_ []Finding, asleep bool) {
+func asleepFindings(ctx context.Context, rc *runContext, findings []Finding) (_ []Finding, isAsleep bool) {
 	isError := func(f Finding) bool { return f.Status == Error }
 	if !slices.ContainsFunc(findings, causedBySleep) && !slices.ContainsFunc(findings, isError) {
 		return findings, false
@@ -118,7 +121,7 @@ func asleepFindings(ctx context.Context, rc *runContext, findings []Finding) (_ 
 // evaluateAsleep evaluates an environment that is marked as asleep: healthy where nothing runs. What runs either has not been stopped or started
 // yet, or RDS has started the database again after seven days.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html
-func evaluateAsleep(marker asleep.Marker, services []ecstypes.Service, database *rdstypes.DBInstance, env *environment.Environment) Finding {
+func evaluateAsleep(marker environment.SleepMarker, services []ecstypes.Service, database *rdstypes.DBInstance, env *environment.Environment) Finding {
 	f := newFinding("stack", stackService(env)).with("by", marker.By)
 	setTime(f.details, "asleep_since", &marker.Since)
 	var running []string
@@ -136,7 +139,7 @@ func evaluateAsleep(marker asleep.Marker, services []ecstypes.Service, database 
 			running = append(running, "the database, which is "+status)
 		}
 	}
-	since := marker.Since.UTC().Format("2006-01-02 15:04 UTC")
+	since := text.Minute(marker.Since)
 	if len(running) > 0 {
 		return f.warning("RunsAsleep", Hint{
 			Cause:    "RDS starts a stopped database after seven days; or sleep or wake was interrupted, or is running",
@@ -146,6 +149,12 @@ func evaluateAsleep(marker asleep.Marker, services []ecstypes.Service, database 
 	databaseStatus := ""
 	if database != nil {
 		databaseStatus = "the database is " + aws.ToString(database.DBInstanceStatus) + ", "
+	}
+	if !env.MaySleep() {
+		return f.warning(reasonProtectedAsleep, Hint{
+			Cause:    "it was put to sleep before " + environment.FileName(env.Stack) + " protected it",
+			Solution: "wake it", Command: command(env, "wake"),
+		}, "%s is asleep since %s, and protected: no task runs, %sand its alarms may notify no one", env.Name, since, databaseStatus)
 	}
 	return f.healthy(ReasonAsleep, "%s is asleep since %s: no task runs, %sand its alarms notify no one", env.Name, since, databaseStatus)
 }

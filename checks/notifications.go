@@ -25,7 +25,7 @@ func readNotifications(ctx context.Context, cfg aws.Config, env *environment.Env
 	}
 	var findings []Finding
 	for _, region := range env.AlarmRegions() {
-		subscriptions, err := awsx.Pages(ctx, sns.NewListSubscriptionsByTopicPaginator(sns.NewFromConfig(inRegion(cfg, region)),
+		subscriptions, err := awsx.Pages(ctx, sns.NewListSubscriptionsByTopicPaginator(sns.NewFromConfig(awsx.InRegion(cfg, region)),
 			&sns.ListSubscriptionsByTopicInput{TopicArn: aws.String(env.TopicARN(region))}),
 			func(out *sns.ListSubscriptionsByTopicOutput) []snstypes.Subscription { return out.Subscriptions })
 		exists := !hasCode(err, "NotFound", "NotFoundException")

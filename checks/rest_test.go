@@ -221,10 +221,10 @@ func TestEvaluateAlarms(t *testing.T) {
 func TestEvaluateMutedAlarms(t *testing.T) {
 	env := loaded(t, "staging")
 	for name, test := range map[string]struct {
-		composite *cwtypes.CompositeAlarm
-		muter     bool
-		ringing   string
-		want      verdict
+		composite  *cwtypes.CompositeAlarm
+		suppressor bool
+		inAlarm    string
+		want       verdict
 	}{
 		"quiet":          {&cwtypes.CompositeAlarm{}, true, "", verdict{Healthy, "Quiet", "25 alarms"}},
 		"no composite":   {nil, true, "", verdict{Warning, "AlarmsMissing", "1 is missing and notifies no one: alarms"}},
@@ -240,14 +240,14 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 			alarms := foundAlarms{metric: alarmsOf(env)}
 			for i := range alarms.metric {
 				a := &alarms.metric[i]
-				if a.AlarmActions = nil; *a.AlarmName == env.AlarmName(test.ringing) {
+				if a.AlarmActions = nil; *a.AlarmName == env.AlarmName(test.inAlarm) {
 					a.StateValue = cwtypes.StateValueAlarm
 				}
 				if strings.HasSuffix(*a.AlarmName, "-tasks") {
 					a.TreatMissingData = aws.String("breaching")
 				}
 			}
-			if test.muter {
+			if test.suppressor {
 				alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueOk})
 			}
 			if c := test.composite; c != nil {

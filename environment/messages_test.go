@@ -62,6 +62,10 @@ Pulumi.staging.yaml:15: schedule.awake: "7-20" are not hours of a day; give the 
 Pulumi.staging.yaml:16: schedule.awake: a protected environment never sleeps; remove it
    16 |     schedule: {awake: "Mon-Fri 07:00-20:00 Europe/Berlin"}
 `,
+	"schedule-region": `
+Pulumi.staging.yaml:16: schedule.awake: the schedule mutes alarms of eu-central-1 only, and the alarm v3-backend-staging-outside of monitoring.level: full is in us-east-1; remove it, set monitoring.level to enhanced, or put the environment in us-east-1
+   16 |     schedule: {awake: "Mon-Fri 07:00-20:00 Europe/Berlin"}
+`,
 	"schedule-zone": `
 Pulumi.staging.yaml:15: schedule.awake: there is no time zone "CET"; give a name of the IANA time zone database, such as Europe/Berlin or UTC
    15 |     schedule: {awake: "Mon-Fri 07:00-20:00 CET"}

@@ -215,6 +215,11 @@ func (e *Environment) scheduleProblems(l *problemList) {
 	if e.Protected {
 		l.add("schedule.awake", "remove it", "a protected environment never sleeps")
 	}
+	if regionPattern.MatchString(e.Region) && len(e.AlarmRegions()) > 1 {
+		l.add("schedule.awake", fmt.Sprintf("remove it, set monitoring.level to %s, or put the environment in %s", Enhanced, GlobalMetricsRegion),
+			"the schedule mutes alarms of %s only, and the alarm %s of monitoring.level: %s is in %s",
+			e.Region, e.AlarmName(UptimeAlarm), Full, GlobalMetricsRegion)
+	}
 	_, err := ParseSchedule(e.Schedule.Awake)
 	if malformed, ok := errors.AsType[*ScheduleError](err); ok {
 		l.add("schedule.awake", malformed.Remedy, "%s", malformed.Message)

@@ -3,6 +3,7 @@ package infra
 import (
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
 )
@@ -46,7 +47,7 @@ func scheduleMachine(env *environment.Environment, clusterARN, targetGroupARN st
 	for _, part := range []object{
 		m.begin(),
 		m.mark("MarkAsleep", "", "$$.Execution.StartTime", "Mute"),
-		m.mark("MarkWaking", waking, "$.read.marker.since", "WakeLock"),
+		m.mark("MarkWaking", environment.Waking, "$.read.marker.since", "WakeLock"),
 		m.sleep(),
 		m.wake(),
 	} {
@@ -59,9 +60,6 @@ func scheduleMachine(env *environment.Environment, clusterARN, targetGroupARN st
 		"States":         states,
 	}
 }
-
-// waking ends the name in the marker of an environment that is being woken.
-const waking = " (waking)"
 
 // scheduleDefinition generates the states of an environment's machine.
 type scheduleDefinition struct {
@@ -77,7 +75,7 @@ func (m scheduleDefinition) begin() object {
 			{"Variable": "$.action", "StringEquals": actionSleep, "Next": "MarkAsleep"},
 			{"Variable": "$.now.Parameters[0]", "IsPresent": false, "Next": "Awake"},
 			{"Variable": "$.action", "StringEquals": actionWake, "Next": "ReadSince"},
-			{"Variable": "$.now.Parameters[0].Value", "StringMatches": "*" + waking + "*", "Next": "Superseded"},
+			{"Variable": "$.now.Parameters[0].Value", "StringMatches": "*" + environment.Waking + "*", "Next": "Superseded"},
 		}, "Default": "KeepMarker"},
 		"KeepMarker": object{"Type": "Pass", "Parameters": object{"value.$": "$.now.Parameters[0].Value"}, "ResultPath": "$.own", "Next": "Mute"},
 		"ReadSince": object{"Type": "Pass", "Parameters": object{"marker.$": "States.StringToJson($.now.Parameters[0].Value)"},
@@ -120,7 +118,9 @@ func (m scheduleDefinition) guard(name, next string) object {
 
 // mark returns states that write the marker. since is a path.
 func (m scheduleDefinition) mark(name, suffix, since, next string) object {
-	format := fmt.Sprintf(`States.Format('\{"since":"{}","by":"%s%s"\}', %s)`, m.env.ScheduleName(), suffix, since)
+	// States.Format replaces {}; other braces are escaped.
+	value := strings.NewReplacer("{", `\{`, "}", `\}`, "SINCE", "{}").Replace(environment.SleepMarkerJSON("SINCE", m.env.ScheduleName()+suffix))
+	format := fmt.Sprintf(`States.Format('%s', %s)`, value, since)
 	return object{
 		name: object{"Type": "Pass", "Parameters": object{"value.$": format}, "ResultPath": "$.own", "Next": name + "Put"},
 		name + "Put": call("ssm:putParameter", object{

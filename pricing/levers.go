@@ -37,11 +37,8 @@ func setting(change func(*environment.Environment)) func(scenario) scenario {
 	}
 }
 
-// officeHours is the number of hours a month of officeDays, thirteen on each of five days a week.
-const (
-	officeDays  = "Mon-Fri 07:00-20:00"
-	officeHours = 13 * 5 * HoursPerMonth / (7 * 24.0)
-)
+// officeHours are the hours of the lever schedule.awake for an environment that has none.
+const officeHours = "Mon-Fri 07:00-20:00 UTC"
 
 // levers returns the levers that an environment may use. A protected one may not use all of them.
 func levers(env *environment.Environment) []lever {
@@ -88,7 +85,10 @@ func scheduleLever(env *environment.Environment) lever {
 	hours, scheduled := env.HoursAwake(), env.HoursAwake() < HoursPerMonth
 	to := fmt.Sprintf("%.0f of %d hours", hours, HoursPerMonth)
 	if !scheduled {
-		hours, to = officeHours, fmt.Sprintf("%q, %.0f of %d hours", officeDays+" UTC", officeHours, HoursPerMonth)
+		office := env.Clone()
+		office.Schedule.Awake = officeHours
+		hours = office.HoursAwake()
+		to = fmt.Sprintf("%q, %.0f of %d hours", officeHours, hours, HoursPerMonth)
 	}
 	return lever{
 		Saving: Saving{Setting: "schedule.awake", From: "always", To: to, Price: "it does not answer at other times, unless someone wakes it"},

@@ -19,6 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -154,9 +155,9 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	o.terminal.warn(t.Records.Save(ctx, record))
 	progress := o.terminal.progress()
 	var snapshots []string
-	marker, err := sleep.Marker(ctx, t.AWS, t.Env)
-	o.terminal.warn(err)
-	if err = nil; marker != nil && hasDatabase(opened) {
+	marker, unread := asleep.Read(ctx, t.AWS, t.Env)
+	o.terminal.warn(unread) // an environment that is not known to be asleep is deleted as one that is awake
+	if marker != nil && hasDatabase(opened) {
 		// RDS takes a snapshot of a database only while that is available.
 		err = progress.Step(ctx, "database", func(report func(string)) (string, error) {
 			return t.Env.DatabaseIdentifier() + " was asleep, and is available", instance.Start(ctx, progressFunc(report))

@@ -11,12 +11,13 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
-	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
+	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func rollbackVerb() verb {
@@ -100,7 +101,7 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 		if err != nil {
 			return release.NotStarted("plan", err)
 		}
-		marker, err := sleep.Marker(ctx, t.AWS, t.Env)
+		marker, err := asleep.Read(ctx, t.AWS, t.Env)
 		if o.terminal.warn(err); marker != nil {
 			o.terminal.log(release.WakesFirst(t.Env))
 		}
@@ -198,7 +199,7 @@ func verifiedSuffix(to *release.RollbackTarget) string {
 	if to.Verified == nil {
 		return ", which was never verified healthy here"
 	}
-	return ", which was deployed successfully on " + to.Verified.Ended.Format("2006-01-02 15:04 UTC")
+	return ", which was deployed successfully on " + text.Minute(to.Verified.Ended)
 }
 
 // printDatabaseNote prints that the database is not rolled back, and which snapshot would be restored.

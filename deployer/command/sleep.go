@@ -136,7 +136,7 @@ func (o powerOptions) change(ctx context.Context, t *target.Target) error {
 func (o powerOptions) plan(t *target.Target, sleeper sleep.Sleeper, state sleep.State) (steps []database.Step, line string) {
 	switch {
 	case o.kind == history.Sleep && state.Asleep():
-		return nil, fmt.Sprintf("%s is asleep already, since %s", t.Name, sinceText(*state.Marker))
+		return nil, fmt.Sprintf("%s is asleep already, since %s", t.Name, state.Marker)
 	case o.kind == history.Sleep:
 		steps, line = sleeper.SleepSteps(), t.Name+" is asleep"
 	case state.Awake():
@@ -240,46 +240,20 @@ func (o powerOptions) print(record history.Deployment, line string) error {
 	return nil
 }
 
-// sinceText returns since when an environment is asleep, and who put it to sleep.
-func sinceText(marker asleep.Marker) string {
-	since := marker.Since.UTC().Format("2006-01-02 15:04 UTC")
-	if marker.By != "" {
-		since += ", by " + marker.By
-	}
-	return since
-}
-
-// An asleepError reports that a command needs what does not run while the environment is asleep.
-type asleepError struct {
-	target *target.Target
-	marker asleep.Marker
-	// what does not run, such as "no task runs".
-	what string
-}
-
-func (e *asleepError) Error() string {
-	return fmt.Sprintf("%s is asleep since %s: %s", e.target.Name, sinceText(e.marker), e.what)
-}
-
-// Hint returns how to wake the environment.
-func (e *asleepError) Hint() string {
-	return "wake it first: `deployer wake --env " + e.target.Stack + "`"
-}
-
-// explainAsleep returns an *asleepError where the environment is asleep, and otherwise an error, or nil, as it is: it explains what failed for
-// that reason.
+// explainAsleep returns an *sleep.AsleepError where the environment is asleep, and otherwise an error, or nil, as it is: it explains what failed
+// for that reason.
 func explainAsleep(ctx context.Context, t *target.Target, what string, err error) error {
-	if marker, unread := sleep.Marker(ctx, t.AWS, t.Env); unread == nil && marker != nil {
-		return &asleepError{t, *marker, what}
+	if marker, unread := asleep.Read(ctx, t.AWS, t.Env); unread == nil && marker != nil {
+		return &sleep.AsleepError{Env: t.Env, Marker: *marker, What: what}
 	}
 	return err
 }
 
-// rejectAsleep returns an *asleepError where the environment is asleep.
+// rejectAsleep returns an *sleep.AsleepError where the environment is asleep.
 func rejectAsleep(ctx context.Context, t *target.Target, what string) error {
-	marker, err := sleep.Marker(ctx, t.AWS, t.Env)
+	marker, err := asleep.Read(ctx, t.AWS, t.Env)
 	if err != nil || marker == nil {
 		return err
 	}
-	return &asleepError{t, *marker, what}
+	return &sleep.AsleepError{Env: t.Env, Marker: *marker, What: what}
 }

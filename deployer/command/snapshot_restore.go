@@ -16,6 +16,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func snapshotRestoreVerb() verb {
@@ -258,7 +259,7 @@ func (r restoreRun) revert(ctx context.Context) error {
 	switch {
 	case r.last == nil && r.destroyed != nil:
 		return hint.With(fmt.Errorf("%s was not replaced by a switch since the destroy of %s", r.target.Env.DatabaseIdentifier(),
-			r.destroyed.Started.UTC().Format("2006-01-02 15:04 UTC")), "what was before is in the final snapshots: `deployer snapshot list --env "+r.target.Stack+"`")
+			text.Minute(r.destroyed.Started)), "what was before is in the final snapshots: `deployer snapshot list --env "+r.target.Stack+"`")
 	case r.last == nil:
 		return hint.With(errors.New(r.target.Env.DatabaseIdentifier()+" was never replaced by a switch"), "there is no switch to revert")
 	case r.last.Unfinished() && r.last.Restore.Revert:
@@ -407,7 +408,7 @@ func (r restoreRun) printPlan(plan database.RestorePlan) {
 	if d.MultiZone {
 		zones = "in two zones"
 	}
-	_, _ = fmt.Fprintf(out, "%s\n  of %s (%s), %d GiB, %s %s\n", o.Name, o.Created.Format("2006-01-02 15:04 UTC"),
+	_, _ = fmt.Fprintf(out, "%s\n  of %s (%s), %d GiB, %s %s\n", o.Name, text.Minute(o.Created),
 		ui.Age(r.target.Clock.Now().Sub(o.Created)), o.SizeGiB, o.Engine, o.Version)
 	if plan.Started {
 		_, _ = fmt.Fprintf(out, "was restored to %s before; that instance is used\n", plan.Instance)

@@ -19,6 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/checks"
 	"github.com/balancer/v3-backend-infra/deployer/ecsexec"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
+	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
@@ -68,7 +69,7 @@ func (o tunnelOptions) run(ctx context.Context) error {
 		if noTask != nil || noDatabase != nil {
 			noTask = explainAsleep(ctx, t, "no task runs, and its database is stopped", noTask)
 		}
-		if sleeping := (*asleepError)(nil); errors.As(noTask, &sleeping) {
+		if sleeping := (*sleep.AsleepError)(nil); errors.As(noTask, &sleeping) {
 			noDatabase = nil
 		}
 		if err := errors.Join(missing, o.checkPort(ctx, t.Env), noTask, noDatabase); err != nil {

@@ -57,7 +57,7 @@ func toStart(status string) action {
 
 // Stop stops the database and waits until it has stopped. One that does not exist, or is stopped, is no error.
 func (s Instance) Stop(ctx context.Context, progress Progress) error {
-	err := s.bring(ctx, progress, toStop, func() error {
+	err := s.transition(ctx, progress, "stop", toStop, func() error {
 		_, err := s.rds.StopDBInstance(ctx, &rds.StopDBInstanceInput{DBInstanceIdentifier: aws.String(s.Env.DatabaseIdentifier())})
 		return err
 	})
@@ -70,14 +70,16 @@ func (s Instance) Stop(ctx context.Context, progress Progress) error {
 
 // Start starts the database and waits until it is available. One that does not exist, or runs, is no error.
 func (s Instance) Start(ctx context.Context, progress Progress) error {
-	return s.bring(ctx, progress, toStart, func() error {
+	return s.transition(ctx, progress, "start", toStart, func() error {
 		_, err := s.rds.StartDBInstance(ctx, &rds.StartDBInstanceInput{DBInstanceIdentifier: aws.String(s.Env.DatabaseIdentifier())})
 		return err
 	})
 }
 
-// bring does what the database's status requires, until that is nothing.
-func (s Instance) bring(ctx context.Context, progress Progress, next func(status string) action, call func() error) error {
+// transition does what the database's status requires, until that is nothing. verb names the call, such as "stop".
+func (s Instance) transition(
+	ctx context.Context, progress Progress, verb string, next func(status string) action, call func() error,
+) error {
 	id := s.Env.DatabaseIdentifier()
 	for waited := time.Duration(0); waited < stopStartLimit; waited += pollInterval {
 		found, err := rdsinstance.Find(ctx, s.aws, id)
@@ -95,7 +97,7 @@ func (s Instance) bring(ctx context.Context, progress Progress, next func(status
 			return hint.With(fmt.Errorf("%s is %s", id, status), "run `deployer status --env "+s.Env.Stack+" --only database` for the cause and what to do")
 		case request:
 			if err := call(); err != nil {
-				return fmt.Errorf("stop or start the database %s, which is %s: %w", id, status, err)
+				return fmt.Errorf("%s the database %s, which is %s: %w", verb, id, status, err)
 			}
 		case wait:
 			progress("%s is %s", id, status)

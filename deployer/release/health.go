@@ -71,17 +71,17 @@ func ExplainUnresolved(
 // WaitHealthy probes an environment over its domain, as often as its file allows, and returns the last results.
 func WaitHealthy(ctx context.Context, deps Deps, report func(string)) ([]probe.Result, error) {
 	log := phaseLog{phase: Health, now: deps.Clock.Now, report: func(e Event) { report(e.Message) }}
-	return (&deployment{deps: deps, image: &Image{}}).probe(ctx, log, deps.Env)
+	return deps.probe(ctx, log, deps.Env, "")
 }
 
-// probe probes an environment over its domain, as often as its file allows.
-func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.Environment) ([]probe.Result, error) {
-	target, err := ProbeTarget(ctx, env, elb.NewFromConfig(d.deps.AWS))
+// probe probes an environment over its domain, as often as its file allows. tag is that of the image that runs, "" where it is not known.
+func (d Deps) probe(ctx context.Context, log phaseLog, env *environment.Environment, tag string) ([]probe.Result, error) {
+	target, err := ProbeTarget(ctx, env, elb.NewFromConfig(d.AWS))
 	if err != nil {
 		return nil, err
 	}
 	for attempt := 1; ; attempt++ {
-		results := probe.Run(ctx, target, d.deps.Network, d.deps.Clock)
+		results := probe.Run(ctx, target, d.Network, d.Clock)
 		failed := list.Filter(results, func(r probe.Result) bool { return r.Problem != nil })
 		switch {
 		case len(failed) == 0:
@@ -92,11 +92,11 @@ func (d *deployment) probe(ctx context.Context, log phaseLog, env *environment.E
 		case ctx.Err() != nil:
 			return results, ctx.Err()
 		case attempt == env.Deployment.Health.Tries:
-			ExplainUnresolved(ctx, env, checks.Sources{AWS: d.deps.AWS, Network: d.deps.Network}, failed, d.image.Tag, d.deps.Clock)
+			ExplainUnresolved(ctx, env, checks.Sources{AWS: d.AWS, Network: d.Network}, failed, tag, d.Clock)
 			return results, &probesError{failed: failed, all: results, tries: attempt}
 		}
 		log.progress("try %d of %d: %s", attempt, env.Deployment.Health.Tries, failed[0].Problem.Message)
-		if err := d.deps.Clock.Wait(ctx, env.Deployment.Health.Interval); err != nil {
+		if err := d.Clock.Wait(ctx, env.Deployment.Health.Interval); err != nil {
 			return results, err
 		}
 	}

@@ -27,13 +27,13 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/awsx/hostedzone"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 	"github.com/balancer/v3-backend-infra/internal/list"
+	"github.com/balancer/v3-backend-infra/internal/text"
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
@@ -95,7 +95,7 @@ type preflight struct {
 	// upgrade is set by run: the deployment upgrades the database's major version.
 	upgrade bool
 	// marker is set by run: that of an environment that is asleep; nil where it is awake.
-	marker *asleep.Marker
+	marker *environment.SleepMarker
 	// deferred is set by run: the change of the database that will wait for the maintenance window; "" for none.
 	deferred string
 }
@@ -238,7 +238,7 @@ func (p *preflight) nothingRuns(ctx context.Context) error {
 		case len(records) == 0:
 			why = p.env.Name + " was never deployed"
 		case destroy != nil && len(history.SinceDestroy(records)) == 0:
-			why = p.env.Name + " was destroyed on " + destroy.Started.UTC().Format("2006-01-02 15:04 UTC")
+			why = p.env.Name + " was destroyed on " + text.Minute(destroy.Started)
 		}
 	}
 	return hint.With(fmt.Errorf("%s, so there is %s", why, what), "deploy it: `deployer up --env "+p.env.Stack+" --image-tag TAG`")
@@ -410,7 +410,7 @@ func (p *preflight) alarms(ctx context.Context) []Problem {
 	}
 	return list.Map(out.MetricAlarms, func(a cwtypes.MetricAlarm) Problem {
 		message := fmt.Sprintf("%s has been in alarm since %s (%s): ECS watches no alarms while it rolls out the services that have this one",
-			aws.ToString(a.AlarmName), aws.ToTime(a.StateTransitionedTimestamp).UTC().Format("2006-01-02 15:04 UTC"), aws.ToString(a.StateReason))
+			aws.ToString(a.AlarmName), text.Minute(aws.ToTime(a.StateTransitionedTimestamp)), aws.ToString(a.StateReason))
 		if p.bakes {
 			message += "; the bake still judges the new version"
 		}

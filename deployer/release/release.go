@@ -16,7 +16,6 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/probe"
@@ -120,7 +119,7 @@ type deployment struct {
 	// waited for.
 	waitsForCrashed bool
 	// asleep is the marker of an environment that is asleep; nil where it is awake.
-	asleep *asleep.Marker
+	asleep *environment.SleepMarker
 	// previousIncomplete reports that the last deployment of infrastructure did not succeed.
 	previousIncomplete bool
 	// pending is the preview of what a code-only deployment leaves to a full one; nil where there is none.
@@ -161,7 +160,10 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 		RolledBackFrom: request.RollbackFrom, Database: request.Database, Image: requestedImage(request.Tag),
 		Started: deps.Clock.Now().UTC(), Outcome: history.Running,
 	}}
-	d.newWatcher, d.probeHealth = d.newECSWatcher, d.probe
+	d.newWatcher = d.newECSWatcher
+	d.probeHealth = func(ctx context.Context, log phaseLog, env *environment.Environment) ([]probe.Result, error) {
+		return deps.probe(ctx, log, env, d.image.Tag)
+	}
 	d.baker = &bake.Watcher{AWS: deps.AWS, Clock: deps.Clock}
 	d.readServices = func(ctx context.Context) ([]serviceState, error) {
 		return readServiceStates(ctx, ecs.NewFromConfig(deps.AWS), deps.Env)

@@ -2,9 +2,9 @@ package sleep
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -14,27 +14,40 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 )
 
-// Marker returns the marker of an environment that is asleep, or nil where it is not. It is read in a protected environment, too, which may have
-// become protected while it was asleep.
-func Marker(ctx context.Context, cfg aws.Config, env *environment.Environment) (*asleep.Marker, error) {
-	marker, err := asleep.Read(ctx, cfg, env.AsleepParameter())
-	if err != nil {
-		return nil, fmt.Errorf("read the parameter %s: %w", env.AsleepParameter(), err)
-	}
-	return marker, nil
+// An AsleepError reports that a command needs what does not run while the environment is asleep.
+type AsleepError struct {
+	Env    *environment.Environment
+	Marker environment.SleepMarker
+	// What does not run, such as "no task runs".
+	What string
 }
 
-// mark creates the marker. One that exists keeps its value.
+func (e *AsleepError) Error() string {
+	return fmt.Sprintf("%s is asleep since %s: %s", e.Env.Name, e.Marker, e.What)
+}
+
+// Hint returns how to wake the environment.
+func (e *AsleepError) Hint() string {
+	return "wake it first: `deployer wake --env " + e.Env.Stack + "`"
+}
+
+// mark writes the marker. It replaces that of an execution of the schedule, which ends at its next step when it finds another value. The
+// time since when the environment is asleep stays.
 func (s Sleeper) mark(ctx context.Context) error {
-	value, err := json.Marshal(asleep.Marker{Since: s.Clock.Now().UTC(), By: s.By})
+	before, err := asleep.Read(ctx, s.aws, s.Env)
 	if err != nil {
 		return err
 	}
+	since := s.Clock.Now()
+	if before != nil {
+		since = before.Since
+	}
 	_, err = ssm.NewFromConfig(s.aws).PutParameter(ctx, &ssm.PutParameterInput{
-		Name: aws.String(s.Env.AsleepParameter()), Type: types.ParameterTypeString, Value: aws.String(string(value)), Overwrite: aws.Bool(false),
+		Name: aws.String(s.Env.AsleepParameter()), Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
+		Value: aws.String(environment.SleepMarkerJSON(since.UTC().Format(time.RFC3339Nano), s.By)),
 	})
-	if exists := (*types.ParameterAlreadyExists)(nil); err != nil && !errors.As(err, &exists) {
-		return fmt.Errorf("create the parameter %s: %w", s.Env.AsleepParameter(), err)
+	if err != nil {
+		return fmt.Errorf("write the parameter %s: %w", s.Env.AsleepParameter(), err)
 	}
 	return nil
 }

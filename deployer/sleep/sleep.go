@@ -19,7 +19,9 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
+	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsinstance"
 	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
 	"github.com/balancer/v3-backend-infra/internal/text"
@@ -46,7 +48,7 @@ func New(cfg aws.Config, env *environment.Environment, c clock.Clock, by string)
 // State is what runs of an environment.
 type State struct {
 	// Marker is nil where the environment is awake, or never slept.
-	Marker *asleep.Marker
+	Marker *environment.SleepMarker
 	// Desired are the tasks that the services should run, Running those that they run.
 	Desired, Running int
 	// Idle are the services that should run no task.
@@ -57,13 +59,13 @@ type State struct {
 	Database string
 	// Replicas are the read replicas of the database, or what it is a replica of.
 	Replicas []string
-	// Muter reports that the account has the alarm that mutes the others.
-	Muter bool
+	// Suppressor reports that the account has the alarm that mutes the others.
+	Suppressor bool
 }
 
-// Asleep reports whether nothing is left to do to put the environment to sleep.
+// Asleep reports whether nothing is left to do to put the environment to sleep. Where the schedule wakes it, the marker is to be replaced.
 func (s State) Asleep() bool {
-	return s.Marker != nil && s.Desired == 0 && s.Running == 0 && (s.Database == "" || s.Database == rdsstate.Stopped)
+	return s.Marker != nil && !s.Marker.Waking() && s.Desired == 0 && s.Running == 0 && (s.Database == "" || s.Database == rdsstate.Stopped)
 }
 
 // Awake reports whether nothing is left to do to wake the environment.
@@ -73,7 +75,7 @@ func (s State) Awake() bool {
 
 // Read returns the state of the environment.
 func (s Sleeper) Read(ctx context.Context) (state State, err error) {
-	if state.Marker, err = Marker(ctx, s.aws, s.Env); err != nil {
+	if state.Marker, err = asleep.Read(ctx, s.aws, s.Env); err != nil {
 		return state, err
 	}
 	found, err := rdsinstance.Find(ctx, s.aws, s.Env.DatabaseIdentifier())
@@ -98,11 +100,13 @@ func (s Sleeper) Read(ctx context.Context) (state State, err error) {
 			state.Idle = append(state.Idle, aws.ToString(service.ServiceName))
 		}
 	}
-	muters, err := cloudwatch.NewFromConfig(s.aws).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{s.Env.SuppressorAlarmName()}})
+	suppressors, err := cwmetrics.NewClient(s.aws).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+		AlarmNames: []string{s.Env.SuppressorAlarmName()},
+	})
 	if err != nil {
 		return state, fmt.Errorf("describe the alarm %s: %w", s.Env.SuppressorAlarmName(), err)
 	}
-	state.Muter = len(muters.MetricAlarms) > 0
+	state.Suppressor = len(suppressors.MetricAlarms) > 0
 	return state, nil
 }
 
@@ -112,7 +116,7 @@ func (s Sleeper) CheckMaySleep(state State) error {
 	case len(state.Replicas) > 0:
 		return hint.With(fmt.Errorf("the database %s has the read replicas %s, or is one of them, and RDS stops no such database",
 			s.Env.DatabaseIdentifier(), strings.Join(state.Replicas, ", ")), "delete the replicas, or leave the environment awake")
-	case !state.Muter:
+	case !state.Suppressor:
 		return hint.With(fmt.Errorf("the alarm %s does not exist, so the alarms of %s would notify people all the time that it is asleep",
 			s.Env.SuppressorAlarmName(), s.Env.Name), "deploy it first: `deployer up --env "+s.Env.Stack+" --image-tag TAG --refresh`")
 	}
@@ -122,7 +126,7 @@ func (s Sleeper) CheckMaySleep(state State) error {
 // SleepSteps returns the steps that put the environment to sleep, in their order.
 func (s Sleeper) SleepSteps() []database.Step {
 	return []database.Step{
-		{Name: "mark", Description: "create the parameter " + s.Env.AsleepParameter(),
+		{Name: "mark", Description: "write the parameter " + s.Env.AsleepParameter(),
 			Run: func(ctx context.Context, _ database.Progress) (string, error) {
 				return s.Env.AsleepParameter() + " exists", s.mark(ctx)
 			}},
@@ -177,8 +181,7 @@ func (s Sleeper) EndSteps() []database.Step {
 // setMuted sets the alarm that mutes the others, in each region that has some. Where it does not exist there is nothing to mute.
 func (s Sleeper) setMuted(ctx context.Context, state cwtypes.StateValue, reason string) error {
 	for _, region := range s.Env.AlarmRegions() {
-		inRegion := func(o *cloudwatch.Options) { o.Region = region }
-		_, err := cloudwatch.NewFromConfig(s.aws, inRegion).SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{
+		_, err := cwmetrics.NewClient(awsx.InRegion(s.aws, region)).SetAlarmState(ctx, &cloudwatch.SetAlarmStateInput{
 			AlarmName: aws.String(s.Env.SuppressorAlarmName()), StateValue: state, StateReason: aws.String(s.Env.Name + " is " + reason + ", by " + s.By),
 		})
 		if missing := (*cwtypes.ResourceNotFound)(nil); err != nil && !errors.As(err, &missing) {

@@ -7,11 +7,10 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 )
 
 func TestState(t *testing.T) {
-	marked := &asleep.Marker{}
+	marked := &environment.SleepMarker{}
 	for name, test := range map[string]struct {
 		state         State
 		asleep, awake bool
@@ -37,8 +36,8 @@ func TestCheckMaySleep(t *testing.T) {
 	env, err := environment.Load("../..", "dev")
 	require.NoError(t, err)
 	s := Sleeper{Env: env}
-	require.NoError(t, s.CheckMaySleep(State{Muter: true}))
-	err = s.CheckMaySleep(State{Muter: true, Replicas: []string{"copy"}})
+	require.NoError(t, s.CheckMaySleep(State{Suppressor: true}))
+	err = s.CheckMaySleep(State{Suppressor: true, Replicas: []string{"copy"}})
 	require.EqualError(t, err, "the database v3-backend-development-db has the read replicas copy, or is one of them, and RDS stops no such database")
 	err = s.CheckMaySleep(State{})
 	require.ErrorContains(t, err, "the alarm v3-backend-development-asleep does not exist")

@@ -19,6 +19,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/infra"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 // An Opener opens stacks.
@@ -249,7 +250,7 @@ func noCode(env string, exists, reached bool, records []history.Deployment) stri
 		}
 		return ""
 	}
-	on, last := destroy.Started.UTC().Format("2006-01-02 15:04 UTC"), len(history.SinceDestroy(records)) == 0
+	on, last := text.Minute(destroy.Started), len(history.SinceDestroy(records)) == 0
 	switch {
 	case last && destroy.Outcome == history.Succeeded:
 		return fmt.Sprintf("%s was destroyed on %s, so there are no services whose code could change", env, on)

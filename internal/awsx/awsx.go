@@ -10,8 +10,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
 )
+
+// InRegion returns the configuration for another region.
+func InRegion(cfg aws.Config, region string) aws.Config {
+	cfg = cfg.Copy()
+	cfg.Region = region
+	return cfg
+}
 
 // HasCode reports whether AWS refused a call with one of the codes. The SDK has the error's type for some operations only.
 func HasCode(err error, codes ...string) bool {

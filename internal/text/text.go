@@ -32,6 +32,9 @@ func PluralWord(n int, singular, plural string) string {
 // Join returns items as a sentence lists them: "a", "a and b", "a, b and c".
 func Join(items []string, conjunction string) string { return english.WordSeries(items, conjunction) }
 
+// Minute returns a time as messages show it: in UTC, and to the minute.
+func Minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
 // Duration returns a duration in whole seconds, as 12s, 4m31s or 1h02m.
 func Duration(d time.Duration) string {
 	d = max(d, 0)

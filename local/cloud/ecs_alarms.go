@@ -40,14 +40,14 @@ func deploymentAlarms(r *Resource) (names []string, rollback bool) {
 func (m model) watchAlarms(r *Resource) alarmWatch {
 	names, _ := deploymentAlarms(r)
 	watch := alarmWatch{Names: names, Status: ecs.ServiceDeploymentRollbackMonitorsStatusMonitoring}
-	if len(names) == 0 || len(m.ringing(names)) > 0 {
+	if len(names) == 0 || len(m.inAlarm(names)) > 0 {
 		watch.Status = ecs.ServiceDeploymentRollbackMonitorsStatusDisabled
 	}
 	return watch
 }
 
-// ringing returns those of the alarms that are in ALARM.
-func (m model) ringing(names []string) []string {
+// inAlarm returns those of the alarms that are in ALARM.
+func (m model) inAlarm(names []string) []string {
 	out, err := describeAlarms(m, &cloudwatch.DescribeAlarmsInput{AlarmNames: names, StateValue: cloudwatchtypes.StateValueAlarm})
 	if err != nil {
 		return nil
@@ -68,7 +68,7 @@ func (m model) checkAlarms(s *service, r *Resource) {
 	if running, _ := m.counts(s, d.Target); running == 0 {
 		return
 	}
-	triggered := m.ringing(d.Alarms.Names)
+	triggered := m.inAlarm(d.Alarms.Names)
 	if len(triggered) == 0 {
 		return
 	}
