@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
@@ -15,16 +16,8 @@ func (p *preflight) asleep(ctx context.Context) (*environment.SleepMarker, []Pro
 	if err != nil {
 		return nil, []Problem{{Check: "asleep", Message: err.Error(), Hint: "allow ssm:GetParameter; without it, no one knows whether the environment is asleep"}}
 	}
-	var what string
-	switch {
-	case marker == nil:
-		return nil, nil
-	case p.migrationOnly:
-		what = "its database is stopped, so there is nothing to migrate"
-	case p.restart:
-		what = "no task runs, so there is nothing to restart"
-	default:
+	if marker == nil || !p.migrationOnly && !p.restart {
 		return marker, nil
 	}
-	return marker, blocking("asleep", &sleep.AsleepError{Env: p.env, Marker: *marker, What: what})
+	return marker, blocking("asleep", sleep.NewAsleepError(ctx, p.aws, p.env, clock.Real(), *marker))
 }
