@@ -23,6 +23,10 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 	var alarms foundAlarms
 	var findings []Finding
 	var failed []error
+	sleeping, err := readSleep(ctx, rc)
+	if err == nil { // without the marker, asleepFindings reports that
+		alarms.asleep = sleeping.isAsleep()
+	}
 	for _, region := range rc.env.AlarmRegions() {
 		_, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(cwmetrics.NewClient(awsx.InRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
 			AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm, cwtypes.AlarmTypeCompositeAlarm},
@@ -41,6 +45,9 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 	if len(failed) == 0 {
 		findings = append(findings, evaluateAlarms(alarms, rc.env, rc.now))
 	}
+	if muted := sleeping.evaluateMuted(rc.env); muted != nil {
+		findings = append(findings, *muted)
+	}
 	notified, err := readNotifications(ctx, rc.aws(), rc.env)
 	return append(findings, notified...), errors.Join(append(failed, err)...)
 }
@@ -49,6 +56,8 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 type foundAlarms struct {
 	metric    []cwtypes.MetricAlarm
 	composite []regionalComposite
+	// asleep reports that the environment is asleep, which mutes all alarms but those of environment.NeverMuted.
+	asleep bool
 }
 
 // regionalComposite is a composite alarm and its region.
@@ -106,7 +115,7 @@ func evaluateAlarms(alarms foundAlarms, env *environment.Environment, now time.T
 				continue
 			}
 			total++
-			names.add(what, a, composite, now)
+			names.add(what, a, alarms.asleep && !environment.NeverMuted(what), composite, now)
 			if a.StateValue == "" || a.ActionsEnabled == nil {
 				names.incomplete = append(names.incomplete, what)
 			}
@@ -144,12 +153,15 @@ func (n *alarmNames) addComposite(composite *cwtypes.CompositeAlarm, suppressor 
 }
 
 // add evaluates an alarm's state. While the environment is asleep, and soon after that, an alarm about what does not run is in alarm, and its
-// composite alarm is muted.
-func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, composite *cwtypes.CompositeAlarm, now time.Time) {
+// composite alarm is muted. asleep reports that sleep mutes the alarm.
+func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, asleep bool, composite *cwtypes.CompositeAlarm, now time.Time) {
 	muted := composite != nil && slices.Contains([]cwtypes.ActionsSuppressedBy{
 		cwtypes.ActionsSuppressedByAlarm, cwtypes.ActionsSuppressedByExtensionPeriod,
 	}, composite.ActionsSuppressedBy)
 	switch {
+	case asleep && a.StateValue == cwtypes.StateValueAlarm:
+		n.starting = append(n.starting, what)
+	case asleep: // what does not run has no data
 	case a.StateValue == cwtypes.StateValueAlarm && (muted && aws.ToString(a.TreatMissingData) == "breaching" || isStarting(a, now)):
 		n.starting = append(n.starting, what)
 	case a.StateValue == cwtypes.StateValueAlarm && environment.NeverMuted(what):

@@ -1,17 +1,13 @@
 package checks
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/aws-sdk-go-v2/service/rds"
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
-	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/environment"
@@ -29,8 +25,8 @@ func TestEvaluateAsleep(t *testing.T) {
 		want     verdict
 	}{
 		"asleep":                   {services(0, 0), "stopped", verdict{Healthy, "Asleep", "development is asleep since 2026-11-30 19:00 UTC"}},
-		"the database is stopping": {services(0, 0), "stopping", verdict{Healthy, "Asleep", ""}},
-		"no database":              {services(0, 0), "", verdict{Healthy, "Asleep", ""}},
+		"the database is stopping": {services(0, 0), "stopping", verdict{Healthy, "Asleep", "no task runs, the database is stopping, and"}},
+		"no database":              {services(0, 0), "", verdict{Healthy, "Asleep", "no task runs, and its alarms"}},
 		"started by RDS":           {services(0, 0), "available", verdict{Warning, "RunsAsleep", "this is not stopped: the database, which is available"}},
 		"being started":            {services(0, 0), "starting", verdict{Warning, "RunsAsleep", "the database, which is starting"}},
 		"draining":                 {services(0, 1), "stopped", verdict{Warning, "RunsAsleep", "this is not stopped: 1 task"}},
@@ -52,53 +48,94 @@ func TestEvaluateAsleep(t *testing.T) {
 	}
 }
 
-// TestAsleepFindings checks which findings are reported of an environment that is asleep.
-func TestAsleepFindings(t *testing.T) {
-	noTasks := newFinding("ecs_service", "api").warning("NoTasksDesired", Hint{}, "")
-	inAlarm := newFinding("alarms", "x").warning("InAlarm", Hint{}, "")
-	failed := newFinding("alarms", "x").warning(reasonScheduleFailed, Hint{}, "")
-	for name, test := range map[string]struct {
-		findings  []Finding
-		marked    bool
-		protected bool
-		want      []string
+// TestCausedBySleep distinguishes the findings that sleep replaces from the problems that stay.
+func TestCausedBySleep(t *testing.T) {
+	for _, test := range []struct {
+		component, reason string
+		details           map[string]any
+		want              bool
 	}{
-		"awake":                      {[]Finding{noTasks}, false, false, []string{"NoTasksDesired"}},
-		"awake and protected":        {[]Finding{noTasks}, false, true, []string{"NoTasksDesired"}},
-		"asleep":                     {[]Finding{noTasks, inAlarm}, true, false, []string{"Asleep"}},
-		"asleep, schedule failed":    {[]Finding{noTasks, failed}, true, false, []string{"ScheduleFailed", "Asleep"}},
-		"became protected meanwhile": {[]Finding{noTasks}, true, true, []string{"ProtectedAsleep"}},
+		{"ecs_service", "NoTasksDesired", nil, true},
+		{"ecs_service", "ServiceMissing", nil, false},
+		{"target_groups", "NoTargets", nil, true},
+		{"target_groups", "TargetGroupMissing", nil, false},
+		{"endpoint", "HTTPStatus", nil, true},
+		{"endpoint", "CertificateExpired", nil, false},
+		{"readiness", "DNSNotFound", nil, false},
+		{"certificate", "CertificateExpired", nil, false},
+		{"security_groups", "OpenToTheWorld", nil, false},
+		{"alarms", "InAlarm", nil, false},
+		{"roles", reasonAccessDenied, nil, false},
+		{"database", reasonAccessDenied, nil, false},
+		{"database", "DatabaseUnavailable", map[string]any{"status": "stopped"}, true},
+		{"database", "DatabaseUnavailable", map[string]any{"status": "starting"}, true},
+		{"database", "DatabaseUnavailable", map[string]any{"status": "storage-full"}, false},
+		{"database", "PubliclyAccessible", map[string]any{"status": "stopped"}, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			rc := readingFrom(t, func(in any) (any, error) {
-				switch in.(type) {
-				case *ssm.GetParameterInput:
-					if !test.marked {
-						return nil, &ssmtypes.ParameterNotFound{}
-					}
-					return &ssm.GetParameterOutput{Parameter: &ssmtypes.Parameter{
-						Value: aws.String(environment.SleepMarkerJSON("2026-11-30T19:00:00Z", "jane")),
-					}}, nil
-				case *ecs.ListServicesInput:
-					return &ecs.ListServicesOutput{}, nil
-				case *rds.DescribeDBInstancesInput:
-					return &rds.DescribeDBInstancesOutput{DBInstances: []rdstypes.DBInstance{{DBInstanceStatus: aws.String("stopped")}}}, nil
-				}
-				return nil, fmt.Errorf("unexpected %T", in)
-			})
-			rc.env = loaded(t, "dev")
-			rc.env.Protected = test.protected
-			found, isAsleep := asleepFindings(t.Context(), rc, test.findings)
-			require.Equal(t, test.marked, isAsleep)
-			var reasons []string
-			for _, f := range found {
-				reasons = append(reasons, f.Reason)
+		require.Equal(t, test.want, causedBySleep(Finding{Component: test.component, Reason: test.reason, Details: test.details}), test)
+	}
+}
+
+// TestEvaluateMuted warns where everything runs and only the alarms are still muted.
+func TestEvaluateMuted(t *testing.T) {
+	env := loaded(t, "dev")
+	marker := &environment.SleepMarker{Since: time.Date(2026, 11, 30, 19, 0, 0, 0, time.UTC), By: "jane"}
+	one := func(desired, running int32) []ecstypes.Service {
+		return []ecstypes.Service{{DesiredCount: 1, RunningCount: 1}, {DesiredCount: desired, RunningCount: running}}
+	}
+	for name, test := range map[string]struct {
+		marker        *environment.SleepMarker
+		services      []ecstypes.Service
+		database      string
+		asleep, muted bool
+	}{
+		"awake":                {nil, one(1, 1), "available", false, false},
+		"everything runs":      {marker, one(1, 1), "available", false, true},
+		"being changed by RDS": {marker, one(1, 1), "modifying", false, true},
+		"without a database":   {marker, one(1, 1), "", false, true},
+		"a task is starting":   {marker, one(1, 0), "available", true, false},
+		"a service is stopped": {marker, one(0, 0), "available", true, false},
+		"a database starts":    {marker, one(1, 1), "starting", true, false},
+		"no service":           {marker, nil, "available", true, false},
+	} {
+		state := sleepState{marker: test.marker, services: test.services}
+		if test.database != "" {
+			state.database = &rdstypes.DBInstance{DBInstanceStatus: aws.String(test.database)}
+		}
+		require.Equal(t, test.asleep, state.isAsleep(), name)
+		found := state.evaluateMuted(env)
+		require.Equal(t, test.muted, found != nil, name)
+		if found != nil {
+			requireVerdict(t, verdict{Warning, "AlarmsMuted", "development runs, but it is marked as asleep since 2026-11-30 19:00 UTC"}, *found)
+			require.Equal(t, "deployer wake --env dev", found.Hint.Command)
+			require.Contains(t, found.Hint.Solution, "`deployer sleep --env dev`")
+		}
+	}
+}
+
+// TestSleepMutesAlarms reports the alarms that sleep does not mute, and those that are missing.
+func TestSleepMutesAlarms(t *testing.T) {
+	env := loaded(t, "dev")
+	for _, test := range map[string]struct {
+		what  string
+		state cwtypes.StateValue
+		want  verdict
+	}{
+		"of what is stopped": {"alb-5xx", cwtypes.StateValueAlarm, verdict{Healthy, "Quiet", "waiting for data: alb-5xx"}},
+		"without data":       {"db-cpu", cwtypes.StateValueInsufficientData, verdict{Healthy, "Quiet", "none in alarm"}},
+		"failed schedule":    {"schedule-failed", cwtypes.StateValueAlarm, verdict{Warning, "ScheduleFailed", "schedule-failed"}},
+		"late schedule":      {"schedule-late", cwtypes.StateValueAlarm, verdict{Warning, "ScheduleFailed", "schedule-late"}},
+	} {
+		alarms := foundAlarms{metric: alarmsOf(env), asleep: true}
+		for i := range alarms.metric {
+			if a := &alarms.metric[i]; *a.AlarmName == env.AlarmName(test.what) {
+				a.StateValue, a.StateUpdatedTimestamp = test.state, aws.Time(now.Add(-24*time.Hour))
 			}
-			require.Equal(t, test.want, reasons)
-			if test.marked && test.protected {
-				require.Equal(t, "deployer wake --env dev", found[0].Hint.Command)
-				require.False(t, Report{Services: found}.Asleep())
-			}
-		})
+		}
+		alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueAlarm})
+		alarms.composite = []regionalComposite{{env.Region, cwtypes.CompositeAlarm{
+			AlarmName: aws.String(env.CompositeAlarmName()), AlarmActions: []string{env.TopicARN(env.Region)}, ActionsEnabled: aws.Bool(true),
+		}}}
+		requireVerdict(t, test.want, evaluateAlarms(alarms, env, now))
 	}
 }

@@ -163,9 +163,17 @@ func serviceRules(ctx context.Context, rc *runContext) ([]rule, error) {
 		if err != nil {
 			return nil, err
 		}
-		return serviceRulesOf(s, *service, definition, rc.env), nil
+		rules := serviceRulesOf(s, *service, definition, rc.env)
+		// Whether the environment is asleep is reported elsewhere, also where that cannot be read.
+		if state, err := readSleep(ctx, rc); err == nil && state.marker != nil && service.DesiredCount == 0 {
+			rules = slices.DeleteFunc(rules, func(r rule) bool { return r.what == tasksOf(s) })
+		}
+		return rules, nil
 	})
 }
+
+// tasksOf names the number of a service's tasks in the file.
+func tasksOf(s environment.Service) string { return "services." + string(s.Role) + ".tasks" }
 
 func serviceRulesOf(
 	s environment.Service, service ecstypes.Service, definition *ecstypes.TaskDefinition, env *environment.Environment,
@@ -177,7 +185,7 @@ func serviceRulesOf(
 		got = tasks
 	}
 	rules := []rule{
-		{what: path + ".tasks", want: tasks, got: got},
+		{what: tasksOf(s), want: tasks, got: got},
 		{what: path + ".spot", want: s.Spot, got: isSpot(service)},
 		{what: "services.executeCommand of the " + string(s.Role), want: env.Services.ExecuteCommand, got: service.EnableExecuteCommand},
 	}

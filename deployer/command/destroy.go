@@ -156,8 +156,12 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	progress := o.terminal.progress()
 	var snapshots []string
 	marker, unread := asleep.Read(ctx, t.AWS, t.Env)
-	o.terminal.warn(unread) // an environment that is not known to be asleep is deleted as one that is awake
-	if marker != nil && hasDatabase(opened) {
+	step := stack.DestroyAction
+	if err = ctx.Err(); err == nil {
+		o.terminal.warn(unread) // an environment that is not known to be asleep is deleted as one that is awake
+	}
+	if err == nil && marker != nil && hasDatabase(opened) {
+		step = "database"
 		// RDS takes a snapshot of a database only while that is available.
 		err = progress.Step(ctx, "database", func(report func(string)) (string, error) {
 			return t.Env.DatabaseIdentifier() + " was asleep, and is available", instance.Start(ctx, progressFunc(report))
@@ -178,6 +182,10 @@ func (o destroyOptions) destroy(ctx context.Context, t *target.Target) error {
 	o.terminal.warnings.Add(int64(len(done.Warnings)))
 	if err == nil && marker != nil {
 		o.terminal.warn(sleep.New(t.AWS, t.Env, t.Clock, whoami()).Forget(ctx))
+	}
+	if marker != nil && err != nil && ctx.Err() != nil && step == "database" && done.Deleted == 0 && done.Left == 0 {
+		err = describeStoppedStart(ctx, t.Env, err)
+		record.Phases[0].Name = step
 	}
 	err = markRun(describeDestroy(ctx, t.Env, done, err))
 	o.complete(ctx, t, &record, done, err)
@@ -261,6 +269,18 @@ func describeDestroy(ctx context.Context, env *environment.Environment, done sta
 		return fmt.Errorf("%w\nof %s, %s", err, env.Name, counts)
 	}
 	return err
+}
+
+// describeStoppedStart returns the error of a destroy that was interrupted while the database of an asleep environment started, or soon after:
+// nothing was deleted.
+func describeStoppedStart(ctx context.Context, env *environment.Environment, err error) error {
+	var stopped *engine.InterruptedError
+	var lost *lock.LostError
+	if errors.As(err, &stopped) || errors.As(context.Cause(ctx), &lost) {
+		return err
+	}
+	return hint.With(&restated{fmt.Sprintf("stopped during destroy: %s; 0 resources were deleted", context.Cause(ctx)), err},
+		fmt.Sprintf("`deployer destroy --env %[1]s` continues; `deployer sleep --env %[1]s` stops the database again", env.Stack))
 }
 
 // A restated error has another text.

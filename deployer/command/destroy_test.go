@@ -28,3 +28,14 @@ func TestADestroyThatLostTheLock(t *testing.T) {
 		require.ErrorIs(t, err, failure)
 	}
 }
+
+// A destroy that was interrupted while the database started deleted nothing.
+func TestDescribeStoppedStart(t *testing.T) {
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("interrupted"))
+	env := &environment.Environment{Name: "staging", Stack: "staging"}
+	err := describeDestroy(ctx, env, stack.Destruction{}, describeStoppedStart(ctx, env, ctx.Err()))
+	require.EqualError(t, err, "stopped during destroy: interrupted; 0 resources were deleted")
+	require.Equal(t, "`deployer destroy --env staging` continues; `deployer sleep --env staging` stops the database again", hint.Of(err))
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -64,7 +64,7 @@ func (o execOptions) run(ctx context.Context) error {
 		plugin, missing := findPlugin(ctx, t)
 		target, err := o.find(ctx, t, service, want)
 		if err != nil {
-			err = explainAsleep(ctx, t, "no task runs", err)
+			err = explainAsleep(ctx, t, err)
 		}
 		if err := errors.Join(missing, err); err != nil {
 			return err

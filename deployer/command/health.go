@@ -41,7 +41,7 @@ func health(ctx context.Context, out *terminal, t *target.Target, format string)
 	}
 	notDeployed := false
 	if !probe.AllOK(results) {
-		if err := explainAsleep(ctx, t, "no task answers", nil); err != nil {
+		if err := explainAsleep(ctx, t, nil); err != nil {
 			return err
 		}
 		sources := checks.Sources{AWS: t.AWS, Network: t.Network}

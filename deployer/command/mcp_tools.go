@@ -69,7 +69,7 @@ func (m mcpServer) asleep(ctx context.Context, env string) *mcp.Asleep {
 	asleep := false
 	_, _, err := m.output(ctx, env, func(ctx context.Context, s *services) error {
 		return s.targets.with(ctx, env, func(t *target.Target) error {
-			err := explainAsleep(ctx, t, "no task runs, and its database is stopped", nil)
+			err := explainAsleep(ctx, t, nil)
 			asleep = err != nil
 			return err
 		})

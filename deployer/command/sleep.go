@@ -221,7 +221,12 @@ func (o powerOptions) explain(ctx context.Context, t *target.Target, phases []hi
 	if remedy := hint.Of(err); remedy != "" {
 		resume = remedy + "; then " + resume
 	}
-	return partialFailure{hint.With(fmt.Errorf("%s: %w", phases[len(phases)-1].Name, err), resume)}
+	muted := ""
+	if unmuted := func(p history.Phase) bool { return p.Name == "alarms" && p.Outcome == history.Succeeded }; o.kind == history.Wake &&
+		!slices.ContainsFunc(phases, unmuted) {
+		muted = "\nthe alarms of " + t.Name + " are still muted"
+	}
+	return partialFailure{hint.With(fmt.Errorf("%s: %w%s", phases[len(phases)-1].Name, err, muted), resume)}
 }
 
 // print prints the outcome: as JSON the record, else the steps of a dry run, and the last line of what did not fail.
@@ -242,18 +247,18 @@ func (o powerOptions) print(record history.Deployment, line string) error {
 
 // explainAsleep returns an *sleep.AsleepError where the environment is asleep, and otherwise an error, or nil, as it is: it explains what failed
 // for that reason.
-func explainAsleep(ctx context.Context, t *target.Target, what string, err error) error {
+func explainAsleep(ctx context.Context, t *target.Target, err error) error {
 	if marker, unread := asleep.Read(ctx, t.AWS, t.Env); unread == nil && marker != nil {
-		return &sleep.AsleepError{Env: t.Env, Marker: *marker, What: what}
+		return sleep.NewAsleepError(ctx, t.AWS, t.Env, t.Clock, *marker)
 	}
 	return err
 }
 
 // rejectAsleep returns an *sleep.AsleepError where the environment is asleep.
-func rejectAsleep(ctx context.Context, t *target.Target, what string) error {
+func rejectAsleep(ctx context.Context, t *target.Target) error {
 	marker, err := asleep.Read(ctx, t.AWS, t.Env)
 	if err != nil || marker == nil {
 		return err
 	}
-	return &sleep.AsleepError{Env: t.Env, Marker: *marker, What: what}
+	return sleep.NewAsleepError(ctx, t.AWS, t.Env, t.Clock, *marker)
 }

@@ -53,7 +53,7 @@ func (o snapshotCreateOptions) run(ctx context.Context) error {
 		if err := requireLifetime(ctx, t); err != nil {
 			return err
 		}
-		if err := rejectAsleep(ctx, t, "its database is stopped"); err != nil {
+		if err := rejectAsleep(ctx, t); err != nil {
 			return err
 		}
 		server, name := database.New(t.AWS, t.Env, t.Clock), ""

@@ -99,7 +99,7 @@ const restoreHistoryLimit = 100
 // runInTarget restores. In a dry run the lock is not held.
 func (o restoreOptions) runInTarget(ctx context.Context, t *target.Target) error {
 	if o.switches || o.back {
-		if err := rejectAsleep(ctx, t, "its database is stopped, and a switch starts the services"); err != nil {
+		if err := rejectAsleep(ctx, t); err != nil {
 			return err
 		}
 	}

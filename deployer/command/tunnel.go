@@ -67,7 +67,7 @@ func (o tunnelOptions) run(ctx context.Context) error {
 			return noTask // and so there is no database
 		}
 		if noTask != nil || noDatabase != nil {
-			noTask = explainAsleep(ctx, t, "no task runs, and its database is stopped", noTask)
+			noTask = explainAsleep(ctx, t, noTask)
 		}
 		if sleeping := (*sleep.AsleepError)(nil); errors.As(noTask, &sleeping) {
 			noDatabase = nil

@@ -130,6 +130,12 @@ func (d *deployment) interrupted(ctx context.Context, phase string, err error) *
 	states, unknown := d.currentServices(ctx)
 	if !d.servicesChanged {
 		stopped.State = describeUnchanged(states, unknown)
+		if d.isAsleep() && (phase == Repair || phase == Wake) {
+			stopped.State = fmt.Sprintf("no service was changed: %s is asleep since %s", d.deps.Env.Name, d.asleep)
+			if phase == Wake {
+				stopped.State += ", and what was started continues to start"
+			}
+		}
 		if d.changed > 0 {
 			stopped.State = text.Plural(d.changed, "change was", "changes were") + " applied and kept; " + stopped.State
 		}

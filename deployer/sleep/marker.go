@@ -10,20 +10,37 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 )
 
-// An AsleepError reports that a command needs what does not run while the environment is asleep.
+// An AsleepError reports that a command is not for an environment that is marked as asleep, and what of it runs.
 type AsleepError struct {
 	Env    *environment.Environment
 	Marker environment.SleepMarker
-	// What does not run, such as "no task runs".
-	What string
+	// state is nil where it could not be read.
+	state *State
+}
+
+// NewAsleepError returns the error with what runs: after an interruption, or where RDS has started the database again, something does.
+func NewAsleepError(ctx context.Context, cfg aws.Config, env *environment.Environment, c clock.Clock, marker environment.SleepMarker) *AsleepError {
+	e := &AsleepError{Env: env, Marker: marker}
+	if state, err := New(cfg, env, c, "").Read(ctx); err == nil {
+		e.state = &state
+	}
+	return e
 }
 
 func (e *AsleepError) Error() string {
-	return fmt.Sprintf("%s is asleep since %s: %s", e.Env.Name, e.Marker, e.What)
+	message := fmt.Sprintf("%s is asleep since %s", e.Env.Name, e.Marker)
+	if e.state == nil {
+		return message
+	}
+	if e.state.Desired+e.state.Running > 0 {
+		message = fmt.Sprintf("%s is marked as asleep since %s", e.Env.Name, e.Marker)
+	}
+	return message + ": " + e.state.String()
 }
 
 // Hint returns how to wake the environment.

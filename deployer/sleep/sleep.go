@@ -73,6 +73,18 @@ func (s State) Awake() bool {
 	return s.Marker == nil && len(s.Idle) == 0 && s.Database != rdsstate.Stopped && s.Database != rdsstate.Stopping
 }
 
+// String returns what runs, such as "no task runs, and its database is starting".
+func (s State) String() string {
+	what := "no task runs"
+	if s.Desired+s.Running > 0 {
+		what = fmt.Sprintf("%d of %s", s.Running, text.Plural(s.Desired, "task runs", "tasks run"))
+	}
+	if s.Database != "" {
+		what += ", and its database is " + s.Database
+	}
+	return what
+}
+
 // Read returns the state of the environment.
 func (s Sleeper) Read(ctx context.Context) (state State, err error) {
 	if state.Marker, err = asleep.Read(ctx, s.aws, s.Env); err != nil {

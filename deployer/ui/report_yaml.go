@@ -105,7 +105,7 @@ func newCompactReport(r EnvironmentReport, t truncation) compactReport {
 	}
 	hints := sharedHints(r.Services)
 	for i, f := range r.Services {
-		if f.Status != checks.Healthy || r.Asleep() {
+		if f.Status != checks.Healthy || f.Reason == checks.ReasonAsleep {
 			c.Services = append(c.Services, finding{f.Service, f.Component, f.Status, f.Reason, f.Message, t.details(f), hints[i]})
 		}
 	}
