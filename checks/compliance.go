@@ -204,7 +204,7 @@ func isSpot(service ecstypes.Service) any {
 		return nil
 	}
 	return slices.ContainsFunc(service.CapacityProviderStrategy, func(item ecstypes.CapacityProviderStrategyItem) bool {
-		return aws.ToString(item.CapacityProvider) == "FARGATE_SPOT"
+		return aws.ToString(item.CapacityProvider) == environment.FargateSpot
 	})
 }
 

@@ -15,7 +15,9 @@ type Warning struct {
 // Warnings returns the warnings of a valid environment at a time.
 func (e *Environment) Warnings(now time.Time) []Warning {
 	var all []Warning
-	for _, warning := range []*Warning{e.regionWarning(), e.classWarning(), e.connectionWarning(), e.supportWarning(now), e.rolloutWarning()} {
+	for _, warning := range []*Warning{
+		e.regionWarning(), e.classWarning(), e.connectionWarning(), e.supportWarning(now), e.rolloutWarning(), e.scheduleWarning(),
+	} {
 		if warning != nil {
 			all = append(all, *warning)
 		}

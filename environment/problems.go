@@ -53,6 +53,14 @@ func formatDuration(d time.Duration) string {
 	return formatted
 }
 
+// otherNames maps names that other tools have for a value, which may look like those of another value, to the value.
+// Source: https://go.dev/doc/install/source#environment
+var otherNames = map[string]string{
+	"amd64": string(X86), "x86-64": string(X86), "x64": string(X86), "linux/amd64": string(X86),
+	"aarch64": string(ARM64), "graviton": string(ARM64), "linux/arm64": string(ARM64), "linux/arm64/v8": string(ARM64),
+}
+
+// oneOf adds a problem where a value is none of those that are allowed, with what was probably meant.
 func oneOf[T ~string](l *problemList, path string, value T, allowed ...T) {
 	if slices.Contains(allowed, value) {
 		return
@@ -66,5 +74,9 @@ func oneOf[T ~string](l *problemList, path string, value T, allowed ...T) {
 		l.add(path, remedy, "it is missing")
 		return
 	}
-	l.add(path, suggest.Hint(string(value), words, remedy), "%q is not a valid value", value)
+	suggested := suggest.Hint(string(value), words, remedy)
+	if meant := otherNames[strings.ToLower(string(value))]; slices.Contains(words, meant) {
+		suggested = suggest.Hint(meant, []string{meant}, remedy)
+	}
+	l.add(path, suggested, "%q is not a valid value", value)
 }

@@ -188,6 +188,44 @@ func (s Schedule) String() string {
 	return fmt.Sprintf("%s %02d:%02d-%02d:%02d %s", strings.Join(s.dayNames(), ","), s.from/60, s.from%60, s.to/60, s.to%60, s.zone)
 }
 
+// shortest returns the shortest times for which the environment is awake and asleep, where no clocks change.
+func (s Schedule) shortest() (awake, asleep time.Duration) {
+	awake = time.Duration(s.to-s.from) * time.Minute
+	asleep = daysPerWeek*24*time.Hour - awake
+	for day, last := 0, -daysPerWeek; day < 2*daysPerWeek; day++ {
+		if s.days[day%daysPerWeek] {
+			asleep, last = min(asleep, time.Duration(day-last)*24*time.Hour-awake), day
+		}
+	}
+	return awake, asleep
+}
+
+// minStay is the shortest time for which it is worth to wake or to sleep: the database alone stops and starts for many minutes.
+// Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html
+const minStay = time.Hour
+
+// scheduleWarning warns of a schedule whose times are hardly longer than it takes to wake and to go to sleep.
+func (e *Environment) scheduleWarning() *Warning {
+	s := e.AwakeSchedule()
+	if s == nil {
+		return nil
+	}
+	awake, asleep := s.shortest()
+	state, shortest := "awake", awake
+	if asleep < awake {
+		state, shortest = "asleep", asleep
+	}
+	if shortest >= minStay {
+		return nil
+	}
+	return &Warning{
+		Path: "schedule.awake",
+		Message: fmt.Sprintf("the environment is %s for only %s at a time, and its database takes minutes to start and to stop",
+			state, formatDuration(shortest)),
+		Remedy: "let it be awake and asleep for at least " + formatDuration(minStay) + " at a time",
+	}
+}
+
 // AwakeSchedule returns when the environment is awake, or nil if it never sleeps by itself.
 func (e *Environment) AwakeSchedule() *Schedule {
 	if e.Schedule.Awake == "" {

@@ -93,6 +93,34 @@ func TestHoursAwake(t *testing.T) {
 	require.InDelta(t, HoursPerMonth/2, e.HoursAwake(), 0.001)
 }
 
+func TestScheduleWarning(t *testing.T) {
+	for awake, want := range map[string]string{
+		"":                            "",
+		"Mon-Fri 07:00-20:00 UTC":     "",
+		"Mon-Fri 07:00-08:00 UTC":     "",
+		"Mon-Fri 07:00-07:59 UTC":     "awake for only 59m at a time",
+		"Mon-Fri 07:00-07:01 UTC":     "awake for only 1m at a time",
+		"Mon-Sun 00:00-23:59 UTC":     "asleep for only 1m at a time",
+		"Sat-Mon 00:30-23:31 UTC":     "asleep for only 59m at a time",
+		"Sun,Mon 00:30-23:31 UTC":     "asleep for only 59m at a time",
+		"Sat,Sun 00:00-23:00 UTC":     "",
+		"Mon,Wed,Fri 00:00-23:59 UTC": "",
+		"Wed 00:00-23:59 UTC":         "",
+		"not a schedule":              "",
+	} {
+		e := loaded(t, "dev")
+		e.Schedule.Awake = awake
+		warning := e.scheduleWarning()
+		if want == "" {
+			require.Nil(t, warning, awake)
+			continue
+		}
+		require.NotNil(t, warning, awake)
+		require.Equal(t, "schedule.awake", warning.Path)
+		require.Contains(t, warning.Message, want, awake)
+	}
+}
+
 func FuzzParseSchedule(f *testing.F) {
 	for _, text := range []string{"Mon-Fri 07:00-20:00 Europe/Berlin", "Sat,Sun 00:00-23:59 UTC", "- :-: /", ", - A/"} {
 		f.Add(text)

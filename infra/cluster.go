@@ -17,11 +17,8 @@ type Cluster struct {
 	Capacity pulumi.Resource
 }
 
-// The capacity providers of services. The first is the compatibility of task definitions, too.
-const (
-	fargate     = "FARGATE"
-	fargateSpot = "FARGATE_SPOT"
-)
+// fargate is the capacity provider of services that are not on environment.FargateSpot, and the compatibility of task definitions.
+const fargate = "FARGATE"
 
 // NewCluster declares a Cluster.
 func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, opts ...pulumi.ResourceOption) (*Cluster, error) {
@@ -48,7 +45,7 @@ func NewCluster(ctx *pulumi.Context, name string, env *environment.Environment, 
 	capacity, err := ecs.NewClusterCapacityProviders(ctx, name, &ecs.ClusterCapacityProvidersArgs{
 		ClusterName: cluster.Name,
 		// Both, whether or not a service uses Spot: ECS does not remove a provider that a service uses, and the service changes later.
-		CapacityProviders: pulumi.StringArray{pulumi.String(fargate), pulumi.String(fargateSpot)},
+		CapacityProviders: pulumi.StringArray{pulumi.String(fargate), pulumi.String(environment.FargateSpot)},
 		DefaultCapacityProviderStrategies: ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArray{
 			ecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArgs{
 				CapacityProvider: pulumi.String(fargate), Weight: pulumi.Int(1),

@@ -73,7 +73,7 @@ func serviceArgs(args *ServiceArgs, definitionARN pulumi.StringInput) *ecs.Servi
 	minimumPercent, maximumPercent, rebalancing := 100, 200, "ENABLED"
 	provider := fargate
 	if s.Spot {
-		provider = fargateSpot
+		provider = environment.FargateSpot
 	}
 	if s.Role == environment.Scheduler {
 		// A scheduler must never run twice: its old task stops first. For the same reason ECS must not rebalance it between

@@ -31,6 +31,6 @@ func BudgetWarning(env *environment.Environment) *environment.Warning {
 	return &environment.Warning{
 		Path:    "budget.monthlyUSD",
 		Message: fmt.Sprintf("the estimate is $%.2f a month, and the budget $%d: AWS would report it as exceeded every month", cost, env.Budget.MonthlyUSD),
-		Remedy:  fmt.Sprintf("give at least %.0f, or use what `deployer cost --env %s` lists as savings", math.Ceil(cost/step)*step, env.Stack),
+		Remedy:  fmt.Sprintf("give at least the estimate, such as %.0f, or use what `deployer cost --env %s` lists as savings", math.Ceil(cost/step)*step, env.Stack),
 	}
 }

@@ -82,12 +82,7 @@ func cents(usd float64) float64 { return math.Round(usd*100+1e-6) / 100 }
 
 // EstimateEnvironment returns the estimate of an environment, with the minimum number of tasks.
 func EstimateEnvironment(env *environment.Environment, a Assumptions) Estimate {
-	return estimate(env, a, env.HoursAwake())
-}
-
-// estimate returns the estimate of an environment that is awake for some hours a month.
-func estimate(env *environment.Environment, a Assumptions, hours float64) Estimate {
-	b := &bill{unpriced: []string{}}
+	b, hours := &bill{unpriced: []string{}}, env.HoursAwake()
 	b.network(env, a)
 	b.ingress(env, a)
 	b.tasks(env, hours)

@@ -14,31 +14,12 @@ type lever struct {
 	// Saving has the values without and with the lever.
 	Saving
 	inUse bool
-	// with and without return the scenario's environment and hours with and without the lever.
-	with, without func(scenario) scenario
+	// without and with change an environment to one without and with the lever.
+	without, with func(*environment.Environment)
 }
 
-// scenario is what is estimated: an environment that is awake for some hours a month.
-type scenario struct {
-	env   *environment.Environment
-	hours float64
-}
-
-func scenarioOf(env *environment.Environment) scenario { return scenario{env, env.HoursAwake()} }
-
-func (s scenario) usd(a Assumptions) float64 { return estimate(s.env, a, s.hours).USD }
-
-// setting returns a function that changes a copy of the scenario's environment.
-func setting(change func(*environment.Environment)) func(scenario) scenario {
-	return func(s scenario) scenario {
-		s.env = s.env.Clone()
-		change(s.env)
-		return s
-	}
-}
-
-// officeHours are the hours of the lever schedule.awake for an environment that has none.
-const officeHours = "Mon-Fri 07:00-20:00 UTC"
+// officeSchedule is the value of schedule.awake that is proposed.
+const officeSchedule = "Mon-Fri 07:00-20:00 UTC"
 
 // levers returns the levers that an environment may use. A protected one may not use all of them.
 func levers(env *environment.Environment) []lever {
@@ -46,7 +27,7 @@ func levers(env *environment.Environment) []lever {
 	add := func(key string, inUse bool, without, with any, price string, unset, set func(*environment.Environment)) {
 		all = append(all, lever{
 			Saving: Saving{Setting: key, From: fmt.Sprint(without), To: fmt.Sprint(with), Price: price}, inUse: inUse,
-			without: setting(unset), with: setting(set),
+			without: unset, with: set,
 		})
 	}
 	if !env.Protected {
@@ -80,27 +61,21 @@ func levers(env *environment.Environment) []lever {
 	return all
 }
 
-// scheduleLever returns the lever schedule.awake: the environment's own hours, or those of an office.
+// scheduleLever returns the lever schedule.awake: the environment's own schedule, or that of an office.
 func scheduleLever(env *environment.Environment) lever {
-	hours, scheduled := env.HoursAwake(), env.HoursAwake() < HoursPerMonth
-	to := fmt.Sprintf("%.0f of %d hours", hours, HoursPerMonth)
-	if !scheduled {
-		office := env.Clone()
-		office.Schedule.Awake = officeHours
-		hours = office.HoursAwake()
-		to = fmt.Sprintf("%q, %.0f of %d hours", officeHours, hours, HoursPerMonth)
+	inUse, awake := env.Schedule.Awake != "", cmp.Or(env.Schedule.Awake, officeSchedule)
+	scheduled := env.Clone()
+	scheduled.Schedule.Awake = awake
+	to := fmt.Sprintf("%.0f of %d hours", scheduled.HoursAwake(), HoursPerMonth)
+	if !inUse {
+		to = fmt.Sprintf("%q, %s", awake, to)
 	}
 	return lever{
 		Saving: Saving{Setting: "schedule.awake", From: "always", To: to, Price: "it does not answer at other times, unless someone wakes it"},
-		inUse:  scheduled,
-		without: func(s scenario) scenario {
-			s.hours = HoursPerMonth
-			return s
-		},
-		with: func(s scenario) scenario {
-			s.hours = hours
-			return s
-		},
+		inUse:  inUse,
+		// The schedule has alarms of its own, so that it changes more than the hours.
+		without: func(e *environment.Environment) { e.Schedule.Awake = "" },
+		with:    func(e *environment.Environment) { e.Schedule.Awake = awake },
 	}
 }
 
@@ -109,12 +84,17 @@ func InUse(env *environment.Environment, a Assumptions) []Saving { return leverS
 
 // leverSavings returns the levers that an environment uses, or those that it does not use.
 func leverSavings(env *environment.Environment, a Assumptions, inUse bool) []Saving {
+	changed := func(change func(*environment.Environment)) float64 {
+		copied := env.Clone()
+		change(copied)
+		return EstimateEnvironment(copied, a).USD
+	}
 	savings := []Saving{}
 	for _, l := range levers(env) {
 		if l.inUse != inUse {
 			continue
 		}
-		l.USD = cents(l.without(scenarioOf(env)).usd(a) - l.with(scenarioOf(env)).usd(a))
+		l.USD = cents(changed(l.without) - changed(l.with))
 		savings = append(savings, l.Saving)
 	}
 	slices.SortStableFunc(savings, func(a, b Saving) int { return cmp.Compare(b.USD, a.USD) })

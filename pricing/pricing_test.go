@@ -1,6 +1,8 @@
 package pricing
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -216,7 +218,7 @@ func TestSavings(t *testing.T) {
 	}
 	require.Equal(t, map[string]float64{
 		"network.nat single instance":                                       29.81, // 32.85 + 0.45 - 3.07 - 0.32 - 0.10 of its alarm
-		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 19.10, // 61.3 % of 18.02 + 13.14
+		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 18.90, // 61.3 % of 18.02 + 13.14, less 0.20 of two alarms
 		"firewall.enabled true false":                                       10.70, // 5 + 5 + 0.60 and 0.10 of the alarm
 		"services.api.spot false true":                                      4.51,  // half of 7.39 + 1.62
 		"services.worker.spot false true":                                   4.51,
@@ -224,7 +226,7 @@ func TestSavings(t *testing.T) {
 	}, saved(withoutLevers(t, "dev")))
 	require.Equal(t, map[string]float64{
 		"network.nat single instance":                                       29.81, // 32.85 + 0.45 - 3.07 - 0.32 - 0.10 of its alarm
-		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 38.19, // 61.3 % of 36.04 + 26.28
+		`schedule.awake always "Mon-Fri 07:00-20:00 UTC", 282 of 730 hours`: 37.99, // 61.3 % of 36.04 + 26.28, less 0.20
 		"firewall.enabled true false":                                       11.45, // 5 + 5 + 0.60, 0.75 of logs and 0.10 of the alarm
 		"services.api.spot false true":                                      9.01,  // half of 14.78 + 3.24
 		"services.worker.spot false true":                                   4.51,  // half of 7.39 + 1.62
@@ -269,10 +271,55 @@ func TestLeversInUse(t *testing.T) {
 	// What concerns tasks depends on each other: half of a price that is a fifth less.
 	require.Equal(t, 4.51, unused["services.worker.spot"])
 	require.Equal(t, 3.61, used["services.worker.spot"])
-	require.Equal(t, map[string]float64{"schedule.awake": 12.48}, bySetting(Savings(on, DefaultAssumptions())))
+	require.Equal(t, map[string]float64{"schedule.awake": 12.28}, bySetting(Savings(on, DefaultAssumptions())))
 	require.Equal(t, InUse(on, DefaultAssumptions())[0], Saving{
 		Setting: "network.nat", From: "single", To: "instance", USD: 29.81, Price: "tasks do not reach the internet while the instance is replaced",
 	})
+}
+
+// TestLeversSaveWhatTheBillsDiffer changes one key at a time, as an edit of the file does, and compares each lever's line with what
+// `deployer cost --against` the file before the edit adds up to.
+func TestLeversSaveWhatTheBillsDiffer(t *testing.T) {
+	edits := map[string]func(e *environment.Environment, value string){
+		"network.nat":        func(e *environment.Environment, value string) { e.Network.NAT = environment.NAT(value) },
+		"image.architecture": func(e *environment.Environment, value string) { e.Image.Architecture = environment.Architecture(value) },
+		"firewall.enabled":   func(e *environment.Environment, value string) { e.Firewall.Enabled = value == "true" },
+		"schedule.awake": func(e *environment.Environment, value string) {
+			quoted := strings.Split(value, `"`)
+			switch {
+			case value == "always":
+				e.Schedule.Awake = ""
+			case len(quoted) == 3:
+				e.Schedule.Awake = quoted[1]
+			}
+		},
+	}
+	for _, s := range []environment.Role{environment.API, environment.Worker} {
+		edits["services."+string(s)+".spot"] = func(e *environment.Environment, value string) { e.Services.Get(s).Spot = value == "true" }
+	}
+	for _, a := range []Assumptions{DefaultAssumptions(), {RequestsMillion: 50, DataGB: 200}} {
+		for _, name := range []string{"dev", "staging", "production"} {
+			for _, env := range []*environment.Environment{load(t, name), withoutLevers(t, name)} {
+				compared := 0
+				for _, s := range slices.Concat(InUse(env, a), Savings(env, a)) {
+					edit := edits[s.Setting]
+					if edit == nil || s.Setting == "network.nat" && s.To != string(environment.NATInstance) {
+						continue // no lever
+					}
+					compared++
+					without, with := env.Clone(), env.Clone()
+					edit(without, s.From)
+					edit(with, s.To)
+					var sum float64
+					for _, d := range Differences(EstimateEnvironment(without, a), EstimateEnvironment(with, a)) {
+						sum += d.Delta
+					}
+					require.InDelta(t, sum, s.USD, 0.001, "%s: %s", name, s.Setting)
+				}
+				require.Equal(t, len(levers(env)), compared, name)
+			}
+		}
+	}
 }
 
 // TestLeversReachTheBudgets checks that the shipped files stay within their budgets, and what costs the same asleep.
@@ -281,7 +328,8 @@ func TestLeversReachTheBudgets(t *testing.T) {
 		env := load(t, name)
 		e := EstimateEnvironment(env, DefaultAssumptions())
 		require.LessOrEqual(t, e.USD, float64(env.Budget.MonthlyUSD))
-		awake := estimate(env, DefaultAssumptions(), HoursPerMonth)
+		env.Schedule.Awake = "Mon-Sun 00:00-23:59 UTC"
+		awake := EstimateEnvironment(env, DefaultAssumptions())
 		for _, resource := range []string{"addresses of NAT", "load balancer", "database storage", "alarms"} {
 			require.Equal(t, amounts(awake)[resource], amounts(e)[resource], "%s costs the same while it sleeps", resource)
 		}
@@ -353,7 +401,7 @@ func TestBudgetWarning(t *testing.T) {
 	warning := BudgetWarning(production)
 	require.Equal(t, "budget.monthlyUSD", warning.Path)
 	require.Equal(t, "the estimate is $398.75 a month, and the budget $398: AWS would report it as exceeded every month", warning.Message)
-	require.Equal(t, "give at least 400, or use what `deployer cost --env production` lists as savings", warning.Remedy)
+	require.Equal(t, "give at least the estimate, such as 400, or use what `deployer cost --env production` lists as savings", warning.Remedy)
 }
 
 // A class without a price is named, instead of a sum without the database.

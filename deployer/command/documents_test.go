@@ -1,7 +1,9 @@
 package command
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +13,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/urfave/cli/v2"
+
+	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/pricing"
 )
 
 var (
@@ -71,6 +76,33 @@ func TestCommandsOfADocument(t *testing.T) {
 	assert.Empty(t, broken([]document{page}, page, "#a-page"))
 	assert.NotEmpty(t, broken([]document{page}, page, "page.md#nowhere"))
 	assert.NotEmpty(t, broken([]document{page}, page, "nowhere.md"))
+}
+
+// sample is a command and its output in a block of a page.
+var sample = regexp.MustCompile("(?s)```\n\\$ deployer (cost [^\n]*)\n(.*?)```")
+
+// The sample of the cost page is what the command prints about the shipped files, and its prose has the sums of it. The expected text can be
+// pasted there.
+func TestSampleOfTheCostPage(t *testing.T) {
+	root := projectRoot(t)
+	page, err := os.ReadFile(filepath.Join(root, "docs", "cost.md"))
+	require.NoError(t, err)
+	found := sample.FindSubmatch(page)
+	require.NotNil(t, found, "the page has no sample")
+	cmd := exec.Command("deployer", strings.Fields(string(found[1]))...)
+	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+root)
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	require.Equal(t, string(out), string(found[2]))
+	prose := strings.Join(strings.Fields(string(page)), " ")
+	for name, sentence := range map[string]string{
+		"dev": "bring dev to about $%.0f of its $%d:", "staging": "Staging reaches about $%.0f of its $%d with",
+	} {
+		env, err := environment.Load(root, name)
+		require.NoError(t, err)
+		total := pricing.EstimateEnvironment(env, pricing.DefaultAssumptions()).USD
+		require.Contains(t, prose, fmt.Sprintf(sentence, total, env.Budget.MonthlyUSD))
+	}
 }
 
 // The README's table has every command, and no other.

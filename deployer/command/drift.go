@@ -92,7 +92,7 @@ func (o driftOptions) inspect(ctx context.Context, name string) (ui.Drift, error
 		found.InProgress = o.runningDeployment(ctx, t)
 		err = o.compare(ctx, opened, &found)
 		found.InProgress = cmp.Or(found.InProgress, o.runningDeployment(ctx, t))
-		found.Remedies = o.remedies(ctx, t, found)
+		found.Remedies = o.remedies(ctx, t, opened, found)
 		return err
 	})
 	if !isPartial(ctx, found, err) {
@@ -154,8 +154,13 @@ func (o driftOptions) compare(ctx context.Context, opened *stack.Stack, found *u
 }
 
 // remedies returns what can be done about what differs.
-func (o driftOptions) remedies(ctx context.Context, t *target.Target, found ui.Drift) []string {
+func (o driftOptions) remedies(ctx context.Context, t *target.Target, opened *stack.Stack, found ui.Drift) []string {
 	up := "deployer up --env " + t.Stack + " --image-tag " + runningTag(ctx, t, found.Image)
+	if !found.Account.Empty() || !found.Program.Empty() {
+		if remedy := o.platformRemedy(ctx, t, opened, found.Image); remedy != "" {
+			return []string{remedy}
+		}
+	}
 	switch {
 	case !found.Account.Empty():
 		return []string{
@@ -166,6 +171,19 @@ func (o driftOptions) remedies(ctx context.Context, t *target.Target, found ui.D
 		return []string{o.terminal.flags.addTo("`" + up + "` deploys pending changes")}
 	}
 	return nil
+}
+
+// platformRemedy returns what precedes a deployment by the file where the image that runs is not built for the file's architecture,
+// as after a rollback to an earlier one; else "".
+func (o driftOptions) platformRemedy(ctx context.Context, t *target.Target, opened *stack.Stack, image string) string {
+	if opened.Deployed(nil).Image.Architecture == t.Env.Image.Architecture {
+		return ""
+	}
+	problems, err := release.PlatformProblems(ctx, t.AWS, t.Env, image)
+	if o.terminal.warn(err); len(problems) == 0 {
+		return ""
+	}
+	return "no deployment of the image that runs is possible with this file: " + problems[0].Message + "; " + problems[0].Hint
 }
 
 // tagHistoryLimit is how many records are searched for the tag of the image that runs.

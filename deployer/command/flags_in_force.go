@@ -97,8 +97,8 @@ func (f *flagsInForce) addTo(printed string) string {
 
 // Commands with which another account or environment makes no difference.
 var (
-	withoutAccount     = []string{"completion", "env", "local", "version"}
-	withoutEnvironment = append([]string{"bootstrap"}, withoutAccount...)
+	withoutAccount     = []string{"completion", "local", "version"}
+	withoutEnvironment = append([]string{"bootstrap", "env"}, withoutAccount...)
 )
 
 // givenEnv matches --env with its value.

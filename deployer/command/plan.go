@@ -74,8 +74,8 @@ func (o upOptions) openToPreview(ctx context.Context, t *target.Target) (opened 
 	if !o.codeOnly {
 		return o.stacks.OpenToPreview(ctx, t, o.mode(), stack.Scope{Components: o.components})
 	}
-	if opened, err = o.stacks.OpenCode(ctx, t); err == nil && o.service != "" {
-		opened.SetCode(nil)
+	if opened, err = o.stacks.OpenCode(ctx, t); err == nil {
+		o.setCode(t, opened)
 	}
 	return opened, func() {}, err
 }

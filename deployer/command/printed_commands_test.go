@@ -211,7 +211,7 @@ func TestFlagsInForce(t *testing.T) {
 		"an argument":                {local, "`deployer secrets set KEY --env qa`", "`deployer secrets set KEY --env qa --local`"},
 		"given already":              {local, "`deployer drift --local --env qa`", "`deployer drift --local --env qa`"},
 		"no environment":             {local, "`deployer bootstrap`", "`deployer bootstrap --local`"},
-		"neither":                    {local, "`deployer env list`", "`deployer env list`"},
+		"files of environments":      {local, "`deployer env list`", "`deployer env list --local`"},
 		"the local account":          {local, "`deployer local reset`", "`deployer local reset`"},
 		"its directory":              {files, "`deployer local reset`", "`deployer local reset --dir ../p --state-dir s`"},
 		"quoted values":              {files, "`deployer lock release --env qa`", "`deployer lock release --env qa --profile 'my own' --dir ../p --state-dir s`"},

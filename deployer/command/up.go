@@ -313,11 +313,7 @@ func (o upOptions) release(ctx context.Context, t *target.Target) error {
 
 // deployedEnvironment returns the environment as a deployment of code leaves it. With --service the deployed code stays.
 func (o upOptions) deployedEnvironment(t *target.Target, opened *stack.Stack) (*environment.Environment, error) {
-	code := t.Env.Code()
-	if o.service != "" {
-		code = *opened.SetCode(nil)
-	}
-	env := opened.Deployed(&code)
+	env := opened.Deployed(o.setCode(t, opened))
 	if o.service != "" && env.Services.Get(o.service) == nil {
 		var has []string
 		for _, s := range env.Services.List() {
@@ -326,6 +322,19 @@ func (o upOptions) deployedEnvironment(t *target.Target, opened *stack.Stack) (*
 		return nil, unknownValue(fmt.Sprintf("--service: %s has no service", env.Name), string(o.service), has, "its services are ")
 	}
 	return env, nil
+}
+
+// setCode sets and returns the code that a code-only deployment deploys: that of the file. A restart keeps the architecture, as it
+// keeps the image, which was built for it; with --service it keeps all of the deployed code.
+func (o upOptions) setCode(t *target.Target, opened *stack.Stack) *environment.Code {
+	code := t.Env.Code()
+	switch {
+	case o.service != "":
+		return opened.SetCode(nil)
+	case o.restart:
+		code.Architecture = opened.Deployed(nil).Image.Architecture
+	}
+	return opened.SetCode(&code)
 }
 
 // opener returns what opens the stack.

@@ -122,7 +122,7 @@ type Deployment struct {
 	Restarted bool `json:"restarted,omitempty"`
 	// RestartedOnly is the only service that was restarted; "" if all were.
 	RestartedOnly environment.Role `json:"restartedOnly,omitempty"`
-	// PendingChanges are the infrastructure changes that a code-only deployment left for a full one.
+	// PendingChanges are the changes that a code-only deployment or a rollback left for a full one.
 	PendingChanges []Change `json:"waiting,omitempty"`
 	// Deleted is how many resources a destroy has deleted.
 	Deleted int `json:"deleted,omitempty"`

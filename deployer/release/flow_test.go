@@ -477,9 +477,9 @@ func TestPendingChanges(t *testing.T) {
 		notes []string
 	}{
 		"nothing": {},
-		"one":     {fakeStack{pending: changes[:1]}, []string{"1 infrastructure change is pending for a full deployment:", "  update lb/listener https"}},
-		"unknown": {fakeStack{fails: map[string]error{"waiting": errBroken}}, []string{"pending infrastructure changes could not be determined: broken"}},
-		"many": {fakeStack{pending: changes}, slices.Concat([]string{"12 infrastructure changes are pending for a full deployment:"},
+		"one":     {fakeStack{pending: changes[:1]}, []string{"1 change is pending for a full deployment:", "  update lb/listener https"}},
+		"unknown": {fakeStack{fails: map[string]error{"waiting": errBroken}}, []string{"pending changes could not be determined: broken"}},
+		"many": {fakeStack{pending: changes}, slices.Concat([]string{"12 changes are pending for a full deployment:"},
 			slices.Repeat([]string{"  update lb/listener https"}, 10), []string{"  and 2 more: `deployer preview --env staging` lists all"})},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
@@ -48,21 +49,46 @@ func (p *preflight) platform(ctx context.Context, image *Image) []Problem {
 			Hint: "allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer, or check it with `docker buildx imagetools inspect`",
 		}}
 	}
-	return evaluatePlatform(image.Tag, platforms, p.env)
+	if p.migrationOnly {
+		return nil // its task definition was registered with the image, and with the architecture of that time
+	}
+	return evaluatePlatform(image.Tag, platforms, p.env, p.appliesFile)
 }
 
-// evaluatePlatform compares the platforms of an image with the tasks'. It is not known where none is named.
-func evaluatePlatform(tag string, platforms []string, env *environment.Environment) []Problem {
+// PlatformProblems returns why a deployment by the environment's file would refuse an image because of its platform.
+func PlatformProblems(ctx context.Context, cfg aws.Config, env *environment.Environment, reference string) ([]Problem, error) {
+	image, err := FindImage(ctx, ecr.NewFromConfig(cfg), env, awsx.DigestOf(reference))
+	if err != nil {
+		return nil, err
+	}
+	byFile := &preflight{env: env, aws: cfg, appliesFile: true}
+	return list.Filter(byFile.platform(ctx, image), func(p Problem) bool { return p.Stops }), nil
+}
+
+// evaluatePlatform compares the platforms of an image with the tasks', which is that of the environment's file or of the code that
+// is deployed with the image. It is not known where none is named.
+func evaluatePlatform(tag string, platforms []string, env *environment.Environment, byFile bool) []Problem {
 	want := env.Platform()
 	named := list.Filter(platforms, func(platform string) bool { return platform != "" })
 	if len(named) == 0 || slices.Contains(named, want) {
 		return nil
 	}
-	return []Problem{{
+	problem := Problem{
 		Check: "platform", Stops: true,
 		Message: fmt.Sprintf("%s is built for %s, the tasks run on %s (%s)", tag, strings.Join(named, ", "), want, env.CPUArchitecture()),
 		Hint:    "build it with `docker buildx build --platform " + want + "`, push it, and deploy it",
-	}}
+	}
+	if byFile {
+		file := environment.FileName(env.Stack)
+		problem.Message = fmt.Sprintf("%s is built for %s, and image.architecture in %s is %s (%s)",
+			tag, strings.Join(named, ", "), file, env.Image.Architecture, want)
+		for _, other := range []environment.Architecture{environment.X86, environment.ARM64} {
+			if slices.Contains(named, other.Platform()) {
+				problem.Hint += fmt.Sprintf("; or set image.architecture to %s in %s", other, file)
+			}
+		}
+	}
+	return []Problem{problem}
 }
 
 // readConfig reads the configuration of an image that is no index; an empty one where an emulator has no layers.

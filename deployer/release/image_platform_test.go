@@ -34,7 +34,7 @@ func TestEvaluatePlatform(t *testing.T) {
 		"one that is unnamed": {[]string{"linux/arm64", ""}, "t is built for linux/arm64, the tasks run on linux/amd64 (X86_64)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			found := evaluatePlatform("t", test.platforms, staging(t))
+			found := evaluatePlatform("t", test.platforms, staging(t), false)
 			if test.want == "" {
 				require.Empty(t, found)
 				return
@@ -45,6 +45,44 @@ func TestEvaluatePlatform(t *testing.T) {
 			require.Contains(t, found[0].Hint, "--platform linux/amd64")
 		})
 	}
+}
+
+// Where the tasks get the code of the file, the message names the key, and the hint offers the value that the image is built for.
+func TestPlatformByTheFile(t *testing.T) {
+	for name, test := range map[string]struct {
+		architecture  environment.Architecture
+		platforms     []string
+		message, hint string
+	}{
+		"for x86": {environment.ARM64, []string{"linux/amd64"},
+			"t is built for linux/amd64, and image.architecture in Pulumi.staging.yaml is arm64 (linux/arm64)",
+			"build it with `docker buildx build --platform linux/arm64`, push it, and deploy it; " +
+				"or set image.architecture to x86_64 in Pulumi.staging.yaml"},
+		"for ARM": {environment.X86, []string{"linux/arm64"},
+			"t is built for linux/arm64, and image.architecture in Pulumi.staging.yaml is x86_64 (linux/amd64)",
+			"build it with `docker buildx build --platform linux/amd64`, push it, and deploy it; " +
+				"or set image.architecture to arm64 in Pulumi.staging.yaml"},
+		"for none that tasks run on": {environment.X86, []string{"windows/amd64"},
+			"t is built for windows/amd64, and image.architecture in Pulumi.staging.yaml is x86_64 (linux/amd64)",
+			"build it with `docker buildx build --platform linux/amd64`, push it, and deploy it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := staging(t)
+			env.Image.Architecture = test.architecture
+			found := evaluatePlatform("t", test.platforms, env, true)
+			require.Len(t, found, 1)
+			require.Equal(t, test.message, found[0].Message)
+			require.Equal(t, test.hint, found[0].Hint)
+		})
+	}
+}
+
+// A migration runs the task definition that was registered with the image, whatever architecture the file has now.
+func TestMigrationKeepsTheArchitecture(t *testing.T) {
+	image := &Image{Image: history.Image{Tag: "t", Digest: "sha256:1"}, Platforms: []string{"linux/arm64"}, runs: "sha256:1"}
+	refused := fakeAWS(func(any) (any, error) { return nil, errors.New("no") })
+	require.NotEmpty(t, (&preflight{env: staging(t), aws: refused}).platform(t.Context(), image))
+	require.Empty(t, (&preflight{env: staging(t), aws: refused, migrationOnly: true}).platform(t.Context(), image))
 }
 
 // An index without an image is refused before anything is asked about it.

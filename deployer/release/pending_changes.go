@@ -40,7 +40,8 @@ func (p *pendingChanges) stop() {
 // maxPendingShown is how many changes are listed.
 const maxPendingShown = 10
 
-// reportPending waits for the preview and lists the changes of the infrastructure that are left to a full deployment.
+// reportPending waits for the preview and lists the changes that are left to a full deployment: those of the infrastructure, and
+// after a rollback also those of the code.
 func (d *deployment) reportPending() {
 	if d.pending == nil {
 		return
@@ -51,7 +52,7 @@ func (d *deployment) reportPending() {
 	d.pending.cancel()
 	log := d.phaseLog("waiting")
 	if err := d.pending.err; err != nil {
-		d.warn(log, "pending infrastructure changes could not be determined: "+err.Error())
+		d.warn(log, "pending changes could not be determined: "+err.Error())
 		return
 	}
 	changes := d.pending.changes
@@ -60,7 +61,7 @@ func (d *deployment) reportPending() {
 		return
 	}
 	log.note("%s pending for a full deployment:",
-		text.Plural(len(changes), "infrastructure change is", "infrastructure changes are"))
+		text.Plural(len(changes), "change is", "changes are"))
 	for _, change := range changes[:min(len(changes), maxPendingShown)] {
 		log.note("  %s", change)
 	}

@@ -116,7 +116,8 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 		records: d.deps.Records, unverified: d.request.Unverified, restart: d.request.Restart,
 		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
 		backup: d.request.SkipPhases[Backup] == "", migrates: d.request.SkipPhases[Migrate] == "",
-		rollsOut: d.request.SkipPhases[Rollout] == "", replacesTasks: d.request.Kind == history.Full,
+		appliesFile: d.appliesFile() || d.request.Kind == history.CodeOnly && !d.request.Restart,
+		rollsOut:    d.request.SkipPhases[Rollout] == "", replacesTasks: d.request.Kind == history.Full,
 		bakes: d.isBakeConfigured() && d.request.SkipPhases[Bake] == "",
 	}
 	if phase := programPhase(d.request.SkipPhases); phase != "" {

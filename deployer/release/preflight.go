@@ -84,6 +84,8 @@ type preflight struct {
 	databasePhase string
 	// backup is whether a snapshot precedes the change of the database.
 	backup bool
+	// appliesFile reports that the tasks get the code of the environment's file, rather than the code of an earlier deployment.
+	appliesFile bool
 	// restart reports that the image stays the same.
 	restart bool
 	// records are those of the account's deployments. unverified is why an image is deployed that no environment has verified; "" where it

@@ -182,7 +182,7 @@ func (p *preflight) countDatabases(ctx context.Context) ([]quota.Use, error) {
 // The capacity providers of tasks. Each has a quota of its own.
 const (
 	onDemand = "FARGATE"
-	onSpot   = "FARGATE_SPOT"
+	onSpot   = environment.FargateSpot
 )
 
 // countTasks returns the use of the quotas of vCPUs. Tasks in all clusters count; the pods of EKS on Fargate count too, and cannot be seen

@@ -519,9 +519,8 @@ func tlsStrength(policy string) int {
 
 // interruptible reports a service whose tasks AWS may now interrupt.
 func interruptible(before, after map[string]any) []string {
-	const spot = "FARGATE_SPOT"
 	uses := func(properties map[string]any) bool {
-		return byKey(properties["capacityProviderStrategies"], "capacityProvider")[spot] != nil
+		return byKey(properties["capacityProviderStrategies"], "capacityProvider")[environment.FargateSpot] != nil
 	}
 	return onlyIf(!uses(before) && uses(after), "runs on Fargate Spot, whose tasks AWS may stop at any time")
 }

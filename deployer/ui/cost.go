@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -263,11 +264,12 @@ func (d *document) costDifference(c Cost) {
 	d.list("Assumed (~):", c.Assumed)
 }
 
-// costOverview appends a row for each environment, in whole dollars.
+// costOverview appends a row for each environment, in whole dollars. Sums are rounded up, so that none that exceeds the budget equals it.
 func (d *document) costOverview(costs []Cost) {
 	t := newTable("env", pricing.AreaNetwork, pricing.AreaIngress, pricing.AreaTasks, pricing.AreaDatabase, "rest", "total", "most", "budget")
 	t.setColumns(alignRight(2, 3, 4, 5, 6, 7, 8, 9))
 	dollars := func(amount float64) string { return fmt.Sprintf("$%.0f", amount) }
+	sum := func(amount float64) string { return dollars(math.Ceil(math.Round(amount*100) / 100)) }
 	var total, most float64
 	for _, c := range costs {
 		budget := "-"
@@ -277,11 +279,11 @@ func (d *document) costOverview(costs []Cost) {
 		rest := c.Area(pricing.AreaMonitoring) + c.Area(pricing.AreaOther) + c.Area(pricing.AreaShared)
 		t.addRow([]any{
 			c.Stack, dollars(c.Area(pricing.AreaNetwork)), dollars(c.Area(pricing.AreaIngress)), dollars(c.Area(pricing.AreaTasks)),
-			dollars(c.Area(pricing.AreaDatabase)), dollars(rest), dollars(c.USD), dollars(c.MostUSD), budget,
+			dollars(c.Area(pricing.AreaDatabase)), dollars(rest), sum(c.USD), sum(c.MostUSD), budget,
 		})
 		total, most = total+c.USD, most+c.MostUSD
 	}
-	t.addRow([]any{"all", "", "", "", "", "", dollars(total), dollars(most), ""})
+	t.addRow([]any{"all", "", "", "", "", "", sum(total), sum(most), ""})
 	d.table(t)
 	for i, c := range costs {
 		basis := costBasis(c)

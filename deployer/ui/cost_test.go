@@ -43,7 +43,7 @@ func TestCostsCompareWithTheBudget(t *testing.T) {
 	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $50.00: the estimate is $2.45 below it.")
 	require.Contains(t, out, "Settings in use that save, each alone: $29.81 network.nat: single → instance "+
 		"(tasks do not reach the internet while the instance is replaced) "+
-		"$13.58 schedule.awake: always → 282 of 730 hours (it does not answer at other times, unless someone wakes it) "+
+		"$13.38 schedule.awake: always → 282 of 730 hours (it does not answer at other times, unless someone wakes it) "+
 		"$10.70 firewall.enabled: true → false (nothing filters or limits requests) "+
 		"$1.75 services.api.spot: false → true (AWS may stop its tasks, with two minutes' notice)")
 	require.Contains(t, out, "Settings that would save most, each alone: $0.70 image.architecture: x86_64 → arm64")
@@ -53,6 +53,23 @@ func TestCostsCompareWithTheBudget(t *testing.T) {
 	require.Contains(t, production, "of it is for NAT, load balancer, addresses and web ACL, independent")
 	out = costText(t, false, costOf(t, "dev", func(e *environment.Environment) { e.Budget.MonthlyUSD = 120 }))
 	require.Contains(t, out, "The budget in Pulumi.dev.yaml is $120.00: the estimate is $72.45 below it.")
+}
+
+// A sum that is above the budget by less than half a dollar is not shown as the budget.
+func TestOverviewRoundsSumsUp(t *testing.T) {
+	for _, test := range []struct {
+		usd, most float64
+		want      string
+	}{
+		{93.53, 100.49, "$94 $101 $100"},
+		{100, 100, "$100 $100 $100"},
+		{100.004, 199.999, "$100 $200 $100"},
+		{0.1 + 0.2, 100.01, "$1 $101 $100"},
+	} {
+		cost := costOf(t, "staging", nil)
+		cost.USD, cost.MostUSD = test.usd, test.most
+		require.Contains(t, costText(t, true, cost), test.want+" all")
+	}
 }
 
 func TestCostsNameWhatIsMissing(t *testing.T) {
