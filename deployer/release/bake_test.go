@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -117,6 +118,9 @@ func TestBakeFails(t *testing.T) {
 			"two (sha256:000000000000) runs and was not rolled back: deployment.rollback is manual; " +
 				"to go back: `deployer rollback --env staging --to 20260101-000000-0001` (one)",
 		},
+		"a restart of an image that was not verified": {
+			fakeBaker{verdict: failed}, func(d *deployment) { d.request.Restart = true }, []string{"code 1", "watch 1"}, again,
+		},
 		"the first deployment": {
 			fakeBaker{verdict: failed}, func(d *deployment) { d.deps.Records.Files = blob.Dir("/nowhere") }, nil,
 			"nothing was rolled back: this is the first deployment, so no earlier image was verified healthy",
@@ -140,7 +144,8 @@ func TestBakeFails(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, Bake, failed.Phase)
 			require.Equal(t, test.undone, failed.Rollback)
-			require.Equal(t, slices.Concat(before, test.more), p.done, "a rollback is not watched")
+			done := slices.DeleteFunc(p.done, func(what string) bool { return what == "restart" })
+			require.Equal(t, slices.Concat(before, test.more), done, "a rollback is not watched")
 			require.False(t, d.record.Verified)
 			require.Equal(t, test.more != nil, d.record.RolledBackTo != nil)
 			if test.baker.err == nil {
@@ -171,14 +176,15 @@ func TestNothingToBake(t *testing.T) {
 		started bool
 		want    string
 	}{
-		"a rollout":                    {nil, true, ""},
-		"nothing rolled out":           {nil, false, "nothing was rolled out"},
-		"a rollback":                   {func(t *testing.T, d *deployment) { d.request.Kind = history.Rollback; d.image = d.named(t, 1) }, true, "the image was verified before"},
-		"a rollback to another":        {func(_ *testing.T, d *deployment) { d.request.Kind = history.Rollback }, true, ""},
-		"a restart":                    {func(_ *testing.T, d *deployment) { d.request.Restart = true }, true, "the image stays the same"},
-		"an interrupted bake":          {earlier(2, nil), false, ""},
-		"one of another image":         {earlier(1, nil), false, "nothing was rolled out"},
-		"a deployment that was killed": {earlier(2, func(r *history.Deployment) { r.Outcome = history.Running }), false, ""},
+		"a rollout":             {nil, true, ""},
+		"nothing rolled out":    {nil, false, "nothing was rolled out"},
+		"a rollback":            {func(t *testing.T, d *deployment) { d.request.Kind = history.Rollback; d.image = d.named(t, 1) }, true, "the image was verified before"},
+		"a rollback to another": {func(_ *testing.T, d *deployment) { d.request.Kind = history.Rollback }, true, ""},
+		"a restart":             {func(t *testing.T, d *deployment) { d.request.Restart, d.image = true, d.named(t, 1) }, true, "the image stays the same"},
+		"a restart of an image that was not verified": {func(_ *testing.T, d *deployment) { d.request.Restart = true }, true, ""},
+		"an interrupted bake":                         {earlier(2, nil), false, ""},
+		"one of another image":                        {earlier(1, nil), false, "nothing was rolled out"},
+		"a deployment that was killed":                {earlier(2, func(r *history.Deployment) { r.Outcome = history.Running }), false, ""},
 		"a bake that failed": {earlier(2, func(r *history.Deployment) {
 			r.Outcome, r.Phases[1].Outcome = history.Failed, history.Failed
 		}), false, ""},
@@ -189,6 +195,9 @@ func TestNothingToBake(t *testing.T) {
 		"a bake that was skipped": {earlier(2, func(r *history.Deployment) {
 			r.Outcome, r.Phases[1].Outcome = history.Failed, history.Skipped
 		}), false, "nothing was rolled out"},
+		"a bake that could not judge": {earlier(2, func(r *history.Deployment) {
+			r.Outcome, r.Phases[1].Outcome = history.Incomplete, history.Incomplete
+		}), false, ""},
 		"a dry run": {func(_ *testing.T, d *deployment) { d.request.DryRun = true }, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -225,6 +234,76 @@ func TestNothingToBake(t *testing.T) {
 	outcome, _ = phaseOutcome(d.record, Bake)
 	require.Empty(t, outcome, "a phase that the environment's file does not ask for is not listed")
 }
+
+// What a deployment watches that follows others of the same image, of which some were not watched to their end.
+func TestBakedRollout(t *testing.T) {
+	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	type earlier struct {
+		image   int
+		outcome history.Outcome
+		change  func(*history.Deployment)
+	}
+	failed := earlier{2, history.Failed, nil}
+	verified := earlier{2, history.Succeeded, func(r *history.Deployment) { r.Verified = true }}
+	other := earlier{3, history.Failed, func(r *history.Deployment) { r.Phases = r.Phases[:1] }}
+	for name, test := range map[string]struct {
+		earlier []earlier // an hour after another
+		// started is how many services the rollout started; restarts of all or of one.
+		started    int
+		restart    bool
+		unreadable bool
+		// hour is of which deployment the rollout began, services how many are watched.
+		hour, services int
+	}{
+		"the first one":                          {nil, 1, false, false, 0, 1},
+		"after one that was verified":            {[]earlier{verified}, 1, false, false, 1, 1},
+		"the same after a bake that failed":      {[]earlier{failed}, 0, false, false, 0, 3},
+		"a changed service after a failed bake":  {[]earlier{failed}, 1, false, false, 0, 3},
+		"after two that failed":                  {[]earlier{failed, failed}, 1, false, false, 0, 3},
+		"after one that was verified and failed": {[]earlier{verified, failed}, 1, false, false, 1, 3},
+		"another image ran since then":           {[]earlier{failed, other}, 3, false, false, 2, 3},
+		"another image's rollout failed":         {[]earlier{failed, other}, 0, false, false, 2, 3},
+		"another image's failed, none unwatched": {[]earlier{verified, other}, 0, false, false, 2, 0},
+		"a restart after a failed bake":          {[]earlier{failed}, 3, true, false, 0, 3},
+		"a restart of one after a failed bake":   {[]earlier{failed}, 1, true, false, 0, 3},
+		"a restart of one, no bake before":       {nil, 1, true, false, 0, 3},
+		"the records cannot be read":             {[]earlier{failed}, 1, false, true, 1, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &fakeStack{}
+			d, _ := p.baking(t, &fakeBaker{})
+			for i, e := range test.earlier {
+				r := history.Deployment{
+					ID: "20260101-120000-000" + strconv.Itoa(i), Stack: "staging", Started: at.Add(time.Duration(i) * time.Hour),
+					Outcome: e.outcome, Image: history.Image{Digest: *image(e.image).ImageDigest},
+					Phases: []history.Phase{{Name: Rollout, Outcome: history.Succeeded}, {Name: Bake, Outcome: e.outcome}},
+				}
+				if e.change != nil {
+					e.change(&r)
+				}
+				require.NoError(t, d.deps.Records.Save(t.Context(), r))
+			}
+			if test.unreadable {
+				d.deps.Records.Files = unreadableFiles{}
+			}
+			d.image = &Image{Image: history.Image{Digest: *image(2).ImageDigest}}
+			d.request.Restart = test.restart
+			d.servicesChanged, d.started.since = true, at.Add(time.Duration(len(test.earlier))*time.Hour)
+			for _, s := range d.deps.Env.Services.List()[:test.started] {
+				d.started.services = append(d.started.services, d.deps.Env.ServiceName(s.Role))
+			}
+			rollout := d.toBake(t.Context())
+			require.Equal(t, at.Add(time.Duration(test.hour)*time.Hour), rollout.since)
+			require.Len(t, rollout.services, test.services)
+			require.Equal(t, test.services > 0, d.bakes(t.Context()))
+		})
+	}
+}
+
+// unreadableFiles are records that cannot be read.
+type unreadableFiles struct{ blob.Store }
+
+func (unreadableFiles) List(context.Context, string) ([]string, error) { return nil, errBroken }
 
 // An interrupted bake leaves the new version running and not verified.
 func TestInterruptedBake(t *testing.T) {

@@ -44,7 +44,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx), nil
 	case failedPhase == Bake && !isBakeFailure(cause):
 		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
-	case d.request.Restart && !d.changedCode(ctx):
+	case d.request.Restart && failedPhase != Bake && !d.changedCode(ctx): // a restart is watched only where the image was not verified
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
 	case failedPhase == Rollout && d.outsideImage(ctx, cause) != "":
 		return d.notCured(ctx, d.outsideImage(ctx, cause)), nil
