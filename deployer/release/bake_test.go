@@ -235,6 +235,41 @@ func TestNothingToBake(t *testing.T) {
 	require.Empty(t, outcome, "a phase that the environment's file does not ask for is not listed")
 }
 
+// A rollback that is interrupted or fails is part of the record, which has failed: the new version runs.
+func TestRollbackOutcome(t *testing.T) {
+	for _, want := range []history.Outcome{history.Succeeded, history.Failed, history.Interrupted} {
+		t.Run(string(want), func(t *testing.T) {
+			p, b := &fakeStack{}, &fakeBaker{verdict: bake.Verdict{Failed: true}}
+			d, phases := p.baking(t, b)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			newWatcher := d.newWatcher
+			d.newWatcher = func(ctx context.Context, env *environment.Environment, image *Image) (rolloutWatcher, error) {
+				if len(d.record.Phases) > 0 && d.record.Phases[len(d.record.Phases)-1].Name == Bake {
+					saved, err := d.records(t.Context())
+					require.NoError(t, err)
+					at := slices.IndexFunc(saved, func(r history.Deployment) bool { return r.ID == d.record.ID })
+					require.Equal(t, history.Running, saved[at].Rollback, "a deployment that is killed now leaves that")
+					require.Equal(t, history.Crashed, history.MarkCrashed(saved[at:at+1], false)[0].Rollback)
+					switch want {
+					case history.Failed:
+						return nil, errBroken
+					case history.Interrupted:
+						cancel(errors.New("interrupted"))
+						return nil, ctx.Err()
+					default:
+					}
+				}
+				return newWatcher(ctx, env, image)
+			}
+			err := d.runPhases(ctx, phases)
+			require.Error(t, err)
+			require.Equal(t, want, d.record.Rollback)
+			require.Equal(t, history.Failed, outcomeOf(err, d.request))
+			require.Equal(t, want == history.Succeeded, d.record.RolledBackTo != nil)
+		})
+	}
+}
+
 // What a deployment watches that follows others of the same image, of which some were not watched to their end.
 func TestBakedRollout(t *testing.T) {
 	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -320,6 +355,8 @@ func TestInterruptedBake(t *testing.T) {
 	require.EqualError(t, err, "stopped during bake: interrupted; api has two; the new version was not watched to the end, so it is not verified")
 	require.Equal(t, "to watch it again, run the same command again; to go back: `deployer rollback --env staging --to 20260101-000000-0001` (one)", hint.Of(err))
 	require.False(t, d.record.Verified)
+	_, message := phaseOutcome(d.record, Bake)
+	require.Equal(t, "interrupted", message)
 	require.NotContains(t, p.done, "code 1")
 }
 

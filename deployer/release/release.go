@@ -218,7 +218,7 @@ func outcomeOf(err error, request Request) history.Outcome {
 		return history.Incomplete
 	case err == nil:
 		return history.Succeeded
-	case errors.As(err, &interrupted):
+	case errors.As(err, &interrupted) && interrupted.RollbackOf == nil:
 		return history.Interrupted
 	}
 	return history.Failed
@@ -280,7 +280,7 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 		d.saveStarted(ctx, log)
 		result.Outcome = history.Succeeded
 		if result.Message, err = p.run(ctx, log); err != nil {
-			result.Outcome, result.Message = history.Failed, err.Error()
+			result.Outcome, result.Message = history.Failed, endMessage(ctx, err)
 			if ctx.Err() != nil {
 				result.Outcome = history.Interrupted
 			}
@@ -294,6 +294,14 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 		log.ended(result.Outcome, result.Message, took)
 	}
 	return err
+}
+
+// endMessage returns why a phase did not succeed: the cause of an interruption rather than the error of a context that ended.
+func endMessage(ctx context.Context, err error) string {
+	if cause := context.Cause(ctx); cause != nil && withoutCause(err, cause) == "" {
+		return cause.Error()
+	}
+	return err.Error()
 }
 
 // saveTimeout bounds writing the record. CI systems give about 10 s after an interruption.
@@ -319,6 +327,14 @@ func (d *deployment) saveStarted(ctx context.Context, log phaseLog) {
 	d.recordStarted = true
 	current := d.record
 	current.Phases = append(slices.Clone(current.Phases), history.Phase{Name: log.phase, Outcome: history.Running})
+	d.saveProgress(ctx, log, current)
+}
+
+// saveProgress writes a record of a deployment that has not ended, and reports once that it could not.
+func (d *deployment) saveProgress(ctx context.Context, log phaseLog, current history.Deployment) {
+	if d.recordFailed {
+		return
+	}
 	if err := d.save(ctx, current); err != nil {
 		d.recordFailed = true
 		d.warn(log, "the progress of this deployment is not recorded: "+err.Error())

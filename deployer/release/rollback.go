@@ -53,14 +53,23 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	}
 	last, code, err := d.lastVerifiedImage(ctx)
 	if err != nil {
+		if ctx.Err() != nil {
+			d.record.Rollback = history.Interrupted
+		}
 		return "nothing was rolled back: " + err.Error() + d.servesNote(ctx) + d.snapshotNote(ctx), err
 	}
 	log, start := d.phaseLog(RollbackPhase), d.deps.Clock.Now()
-	log.report(Event{Time: start, Kind: PhaseStarted, Phase: log.phase, Message: "rolling back to " + last.Tag})
+	log.report(Event{Time: start, Kind: PhaseStarted, Phase: log.phase, Message: "rolling back to " + last.Tag, Image: &last.Image})
+	d.record.Rollback = history.Running
+	d.saveProgress(ctx, log, d.record)
 	err = d.redeploy(ctx, log, last, code)
 	took := d.deps.Clock.Now().Sub(start)
 	if err != nil {
-		log.ended(history.Failed, err.Error(), took)
+		d.record.Rollback = history.Failed
+		if ctx.Err() != nil {
+			d.record.Rollback = history.Interrupted
+		}
+		log.ended(d.record.Rollback, endMessage(ctx, err), took)
 		return fmt.Sprintf("the rollback to %s failed too, so both versions may be running: %s\n"+
 			"check what runs with `deployer status --env %[3]s --only ecs_service,ecs_tasks`, then choose an image: "+
 			"`deployer rollback --env %[3]s --to TAG` or `deployer up --env %[3]s --code-only --image-tag TAG`",
@@ -69,6 +78,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	d.record.RolledBackTo = &last.Image
 	runs := fmt.Sprintf("%s (%s) runs again", last.Tag, awsx.ShortDigest(last.Digest))
 	answer, outcome := d.probeRolledBack(ctx, log, d.infra.Deployed(code))
+	d.record.Rollback = outcome
 	log.ended(outcome, runs+answer, d.deps.Clock.Now().Sub(start))
 	return "rolled back: " + runs + answer + d.databaseNote(ctx), nil
 }
