@@ -115,7 +115,7 @@ func failedPhase(d history.Deployment) string {
 const maxEvidence = 2500
 
 func (m DeploymentMessage) text(d history.Deployment) string {
-	line := fmt.Sprintf("%s *%s*: %s %s", m.emoji(), escape(m.Environment), m.subject(d), m.outcome())
+	line := fmt.Sprintf("%s *%s*: %s %s", m.emoji(), escape(m.Environment), m.subject(d), m.outcome(d))
 	if m.Run != "" {
 		line += fmt.Sprintf(" (<%s|run>)", escape(m.Run))
 	}
@@ -159,7 +159,7 @@ func (m DeploymentMessage) subject(d history.Deployment) string {
 }
 
 // outcome returns what happened to the deployment.
-func (m DeploymentMessage) outcome() string {
+func (m DeploymentMessage) outcome(d history.Deployment) string {
 	took := text.Duration(time.Duration(m.Seconds * float64(time.Second)))
 	phase, to := "", ""
 	if m.RolledBackTo != nil {
@@ -176,6 +176,11 @@ func (m DeploymentMessage) outcome() string {
 	case RollingBack:
 		return "failed" + phase + " and is rolled back" + to
 	case Partial:
+		for _, p := range d.Phases {
+			if p.Outcome == history.Incomplete {
+				return "ended as partial after " + took + ": the " + p.Name + " could not judge, so the image is not verified"
+			}
+		}
 		return "ended as partial after " + took + ": phases were skipped"
 	case Interrupted:
 		return "was interrupted" + phase + " after " + took

@@ -42,6 +42,7 @@ func TestDeploymentMessages(t *testing.T) {
 		"succeeded":     {record(), true, Succeeded, "✅ *staging*: deployment of *1.41.8-abc123def* succeeded after 3m10s"},
 		"with warnings": {record(func(d *history.Deployment) { d.Warnings = []string{"a", "b"} }), true, Succeeded, "✅ *staging*: deployment of *1.41.8-abc123def* succeeded after 3m10s, with 2 warnings"},
 		"partial":       {record(outcome(history.Incomplete, "", "")), true, Partial, "⚠️ *staging*: deployment of *1.41.8-abc123def* ended as partial after 3m10s: phases were skipped"},
+		"not judged":    {record(outcome(history.Incomplete, "bake", "")), true, Partial, "⚠️ *staging*: deployment of *1.41.8-abc123def* ended as partial after 3m10s: the bake could not judge, so the image is not verified"},
 		"failed": {record(outcome(history.Failed, "rollout", "rollout: a < b & `x`")), true, Failed,
 			"❌ *staging*: deployment of *1.41.8-abc123def* failed in rollout after 3m10s\n```\nrollout: a &lt; b &amp; `x`\n```"},
 		"rolled back": {record(outcome(history.Failed, "health", "health: 503"), func(d *history.Deployment) {

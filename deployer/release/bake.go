@@ -101,7 +101,10 @@ func leftUnwatched(r history.Deployment) bool {
 	return !r.Complete()
 }
 
-// bake watches the new version, and marks the image as verified where it has not failed.
+// CouldNotJudge reports a bake that found no failure because it could not look for one.
+const CouldNotJudge = "the bake could not judge"
+
+// bake watches the new version, and marks the image as verified where it was judged and has not failed.
 func (d *deployment) bake(ctx context.Context, log phaseLog) (string, error) {
 	target := d.bakeTarget(ctx)
 	verdict, err := d.baker.Watch(ctx, target, func(line string) {
@@ -117,6 +120,10 @@ func (d *deployment) bake(ctx context.Context, log phaseLog) (string, error) {
 	}
 	if verdict.Failed {
 		return "", &bakeError{verdict.Evidence, d.bakeHint(verdict.Evidence)}
+	}
+	if verdict.Unjudged != "" {
+		d.unjudged = verdict.Unjudged + " could not be read"
+		return CouldNotJudge + ": " + d.unjudged + "; the image is not verified, and the same command again watches it again", nil
 	}
 	d.verify(ctx, log)
 	return strings.TrimSuffix(fmt.Sprintf("watched for %s: %s", target.For, verdict.Summary), ": "), nil

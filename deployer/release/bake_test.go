@@ -83,6 +83,14 @@ func TestBake(t *testing.T) {
 		LoadBalancer: "v3-backend-staging-alb", Alarms: []string{"v3-backend-staging-api-5xx"}, Since: d.started.since, For: 5 * time.Minute,
 	}, b.target)
 
+	p, b = &fakeStack{}, &fakeBaker{verdict: bake.Verdict{Unjudged: "the metrics"}}
+	d, phases = p.baking(t, b)
+	require.NoError(t, d.runPhases(t.Context(), phases))
+	require.False(t, d.record.Verified, "nothing shows that it is good")
+	outcome, message = phaseOutcome(d.record, Bake)
+	require.Equal(t, history.Incomplete, outcome)
+	require.Equal(t, "the bake could not judge: the metrics could not be read; the image is not verified, and the same command again watches it again", message)
+
 	p, b = &fakeStack{}, &fakeBaker{}
 	d, phases = p.baking(t, b)
 	p.started = []string{d.deps.Env.ServiceName(environment.Worker)}
@@ -130,7 +138,7 @@ func TestBakeFails(t *testing.T) {
 		},
 		"the credentials expire": {
 			fakeBaker{err: &smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "expired"}}, nil, nil,
-			"nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account",
+			"two (sha256:000000000000) runs and answers, and whether it fails later is unknown; it was not rolled back",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -127,7 +127,9 @@ type deployment struct {
 	pending *pendingChanges
 	// started is what the rollout started; baker watches it.
 	started startedRollout
-	baker   baker
+	// unjudged is why the bake does not verify the image, although it found no failure; "" where it does.
+	unjudged string
+	baker    baker
 	// images is the registry. newWatcher is called before the services are changed.
 	images     ecrimage.Client
 	newWatcher func(context.Context, *environment.Environment, *Image) (rolloutWatcher, error)
@@ -174,6 +176,9 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	total := timing.read().sub(start)
 	d.record.WaitingSeconds = total.waited.Seconds()
 	d.record.Outcome, d.record.DryRun = outcomeOf(err, request), request.DryRun
+	if err == nil && d.unjudged != "" {
+		d.record.Outcome = history.Incomplete
+	}
 	d.record.Slow = total.scaled() >= longDeployment
 	if err == nil && d.record.Slow {
 		d.record.Saving = d.timings.saving(deps.Env, d.record, total)
@@ -284,6 +289,8 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 			if ctx.Err() != nil {
 				result.Outcome = history.Interrupted
 			}
+		} else if p.name == Bake && d.unjudged != "" {
+			result.Outcome = history.Incomplete
 		}
 	}
 	took := d.deps.Clock.Now().Sub(started)

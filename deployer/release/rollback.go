@@ -34,6 +34,8 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 		return "no service was changed" + d.snapshotNote(ctx), nil // what does not answer does not serve
 	case !d.servicesChanged:
 		return describeUnchanged(d.currentServices(ctx)) + d.snapshotNote(ctx), nil
+	case failedPhase == Bake && !isBakeFailure(cause):
+		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
 	case errors.As(cause, &expired):
 		return "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account" +
 			d.snapshotNote(ctx), nil
@@ -42,8 +44,6 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	case failedPhase == Health && probes.outside() != "":
 		return fmt.Sprintf("nothing was rolled back, because another image would fail in the same way: the cause is %s, not the application; %s",
 			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx), nil
-	case failedPhase == Bake && !isBakeFailure(cause):
-		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
 	case d.request.Restart && failedPhase != Bake && !d.changedCode(ctx): // a restart is watched only where the image was not verified
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
 	case failedPhase == Rollout && d.outsideImage(ctx, cause) != "":
