@@ -131,7 +131,12 @@ func TestBakeFails(t *testing.T) {
 		},
 		"the first deployment": {
 			fakeBaker{verdict: failed}, func(d *deployment) { d.deps.Records.Files = blob.Dir("/nowhere") }, nil,
-			"nothing was rolled back: this is the first deployment, so no earlier image was verified healthy",
+			"nothing was rolled back: this is the first deployment, so no earlier image was verified healthy; two (sha256:000000000000) runs and serves",
+		},
+		"the first deployment, manual": {
+			fakeBaker{verdict: failed}, func(d *deployment) {
+				d.deps.Env.Deployment.Rollback, d.deps.Records.Files = environment.RollbackManual, blob.Dir("/nowhere")
+			}, nil, "nothing was rolled back: this is the first deployment; two (sha256:000000000000) runs and serves",
 		},
 		"it cannot be watched": {
 			fakeBaker{err: errBroken}, nil, nil, "two (sha256:000000000000) runs and answers, and whether it fails later is unknown; it was not rolled back",

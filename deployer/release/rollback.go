@@ -56,7 +56,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 		if ctx.Err() != nil {
 			d.record.Rollback = history.Interrupted
 		}
-		return "nothing was rolled back: " + err.Error() + d.servesNote(ctx) + d.snapshotNote(ctx), err
+		return "nothing was rolled back: " + err.Error() + d.runsNote(ctx, failedPhase) + d.snapshotNote(ctx), err
 	}
 	log, start := d.phaseLog(RollbackPhase), d.deps.Clock.Now()
 	log.report(Event{Time: start, Kind: PhaseStarted, Phase: log.phase, Message: "rolling back to " + last.Tag, Image: &last.Image})
@@ -91,7 +91,7 @@ func (d *deployment) leftToPerson(ctx context.Context, failedPhase string) strin
 		return fmt.Sprintf("the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is %s; "+
 			"`deployer rollback --env %s` redeploys the last image that was verified healthy", setting, stack) + d.snapshotNote(ctx)
 	case d.isFirst(ctx):
-		return "nothing was rolled back: this is the first deployment" + d.servesNote(ctx)
+		return "nothing was rolled back: this is the first deployment" + d.runsNote(ctx, failedPhase) + d.snapshotNote(ctx)
 	case failedPhase == Health || failedPhase == Bake:
 		back := d.wayBack(ctx)
 		if back != "" {
@@ -151,6 +151,14 @@ func (d *deployment) servesNote(ctx context.Context) string {
 		return ""
 	}
 	return fmt.Sprintf("; api has 0 of %d tasks running, so nothing serves", api.desired)
+}
+
+// runsNote returns that the new image serves although it failed its bake, else that nothing serves, as the end of a sentence.
+func (d *deployment) runsNote(ctx context.Context, failedPhase string) string {
+	if failedPhase == Bake {
+		return "; " + d.imageRuns() + " and serves"
+	}
+	return d.servesNote(ctx)
 }
 
 // imageRuns returns that the new image runs.
