@@ -151,7 +151,7 @@ func TestWatch(t *testing.T) {
 			"alarm before":            {[]string{"alarm"}, nil, `^alarm v3-backend-staging-(api-5xx|db-cpu) was in alarm before the rollout and is not judged: Threshold Crossed`, 2},
 			"access denied":           {[]string{"access-denied"}, nil, `^the (alarms|metrics) could not be read, and so not judged: operation error CloudWatch: .*AccessDenied`, 2},
 			"late-errors":             {[]string{"late-errors"}, []string{KindErrors}, `^5xx: \d+ of \d+ requests \(.* %\) in the last [23] minutes; \d+ of 1\d{4} requests \(0.* %\) in the hour before; the limit was \d+`, 0},
-			"memory-leak":             {[]string{"memory-leak"}, []string{KindTask, KindMemory}, `^(task [0-9a-f]{8} of ` + service + ` stopped: the container ran out of memory|memory: a task of ` + service + ` used .*; the limit is 90 %)`, 0},
+			"memory-leak":             {[]string{"memory-leak"}, []string{KindTask, KindMemory}, `^(task [0-9a-f]{8} of ` + service + ` stopped: the container ran out of memory \(of 1024 MiB; \d+ % (in the same minute|\d minutes? before)\)|memory: a task of ` + service + ` used .*; the limit is 90 %)`, 0},
 			"slow-responses":          {[]string{"slow-responses"}, []string{KindLatency}, `^latency: p95 at least 3\d{3} ms in each of the last 3 minutes; at most 4\d ms in 19 of 20 minutes of the hour before; the limit is 1000 ms`, 0},
 			"throttled, later errors": {[]string{"late-errors", "api-throttled"}, []string{KindErrors}, "^5xx: ", 0},
 		} {

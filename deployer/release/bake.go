@@ -171,15 +171,20 @@ func isBakeFailure(err error) bool {
 	return errors.As(err, &failed)
 }
 
-// bakeHint returns the commands that show the cause: the tasks and the log of the services that have failed.
+// bakeHint returns the commands that show the cause: the log of the service that failed, or of all where several did, and the checks.
 func (d *deployment) bakeHint(evidence []bake.Evidence) string {
 	env := d.deps.Env
-	role := environment.API
-	for _, s := range env.Services.List() {
-		if slices.ContainsFunc(evidence, func(e bake.Evidence) bool { return e.Subject == env.ServiceName(s.Role) }) {
-			role = s.Role
-		}
+	failed := list.Filter(env.Services.List(), func(s environment.Service) bool {
+		return slices.ContainsFunc(evidence, func(e bake.Evidence) bool { return e.Subject == env.ServiceName(s.Role) })
+	})
+	service := " --service " + string(environment.API)
+	switch len(failed) {
+	case 0:
+	case 1:
+		service = " --service " + string(failed[0].Role)
+	default:
+		service = ""
 	}
-	return fmt.Sprintf("find the cause in the log: `deployer logs --env %[1]s --service %[2]s --since 1h`; `deployer status --env %[1]s --only alarms,ecs_tasks` "+
-		"shows what else is not healthy", env.Stack, role)
+	return fmt.Sprintf("find the cause in the log: `deployer logs --env %[1]s%[2]s --since 1h`; `deployer status --env %[1]s --only alarms,ecs_tasks` "+
+		"shows what else is not healthy", env.Stack, service)
 }

@@ -248,6 +248,18 @@ func TestNothingToBake(t *testing.T) {
 	require.Empty(t, outcome, "a phase that the environment's file does not ask for is not listed")
 }
 
+func TestBakeHint(t *testing.T) {
+	d := (&fakeStack{}).deployment(t)
+	of := func(role environment.Role) bake.Evidence { return bake.Evidence{Subject: d.deps.Env.ServiceName(role)} }
+	for want, evidence := range map[string][]bake.Evidence{
+		"`deployer logs --env staging --service api --since 1h`":       {{Kind: bake.KindErrors}},
+		"`deployer logs --env staging --service scheduler --since 1h`": {of(environment.Scheduler), of(environment.Scheduler)},
+		"`deployer logs --env staging --since 1h`":                     {of(environment.Scheduler), of(environment.API)},
+	} {
+		require.Contains(t, d.bakeHint(evidence), want)
+	}
+}
+
 // A rollback that is interrupted or fails is part of the record, which has failed: the new version runs.
 func TestRollbackOutcome(t *testing.T) {
 	for _, want := range []history.Outcome{history.Succeeded, history.Failed, history.Interrupted} {
