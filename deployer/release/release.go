@@ -285,10 +285,7 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 		d.saveStarted(ctx, log)
 		result.Outcome = history.Succeeded
 		if result.Message, err = p.run(ctx, log); err != nil {
-			result.Outcome, result.Message = history.Failed, endMessage(ctx, err)
-			if ctx.Err() != nil {
-				result.Outcome = history.Interrupted
-			}
+			result.Outcome, result.Message = failedOutcome(ctx), endMessage(ctx, err)
 		} else if p.name == Bake && d.unjudged != "" {
 			result.Outcome = history.Incomplete
 		}
@@ -301,6 +298,14 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 		log.ended(result.Outcome, result.Message, took)
 	}
 	return err
+}
+
+// failedOutcome returns the outcome of what did not succeed: interrupted where its context has ended.
+func failedOutcome(ctx context.Context) history.Outcome {
+	if ctx.Err() != nil {
+		return history.Interrupted
+	}
+	return history.Failed
 }
 
 // endMessage returns why a phase did not succeed: the cause of an interruption rather than the error of a context that ended.

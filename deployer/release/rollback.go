@@ -53,9 +53,6 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	}
 	last, code, err := d.lastVerifiedImage(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			d.record.Rollback = history.Interrupted
-		}
 		return "nothing was rolled back: " + err.Error() + d.runsNote(ctx, failedPhase) + d.snapshotNote(ctx), err
 	}
 	log, start := d.phaseLog(RollbackPhase), d.deps.Clock.Now()
@@ -65,10 +62,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	err = d.redeploy(ctx, log, last, code)
 	took := d.deps.Clock.Now().Sub(start)
 	if err != nil {
-		d.record.Rollback = history.Failed
-		if ctx.Err() != nil {
-			d.record.Rollback = history.Interrupted
-		}
+		d.record.Rollback = failedOutcome(ctx)
 		log.ended(d.record.Rollback, endMessage(ctx, err), took)
 		return fmt.Sprintf("the rollback to %s failed too, so both versions may be running: %s\n"+
 			"check what runs with `deployer status --env %[3]s --only ecs_service,ecs_tasks`, then choose an image: "+
