@@ -16,7 +16,8 @@ type Warning struct {
 func (e *Environment) Warnings(now time.Time) []Warning {
 	var all []Warning
 	for _, warning := range []*Warning{
-		e.regionWarning(), e.classWarning(), e.connectionWarning(), e.supportWarning(now), e.rolloutWarning(), e.scheduleWarning(),
+		e.regionWarning(), e.classWarning(), e.connectionWarning(), e.supportWarning(now), e.rolloutWarning(), e.bakeWarning(),
+		e.scheduleWarning(),
 	} {
 		if warning != nil {
 			all = append(all, *warning)
@@ -62,6 +63,26 @@ func (e *Environment) rolloutWarning() *Warning {
 		Message: fmt.Sprintf("of %s, ECS watches deployment.rollout.alarms for about %s after the last task is healthy, which leaves %s to start the tasks",
 			formatDuration(limit), formatDuration(watch), formatDuration(max(limit-watch, 0))),
 		Remedy: "give at least " + formatDuration(watch+minStart) + ", or leave out the alarms that CloudWatch evaluates longest",
+	}
+}
+
+// wholeBake is how long a bake must be to judge 5xx, latency and memory: its first minute is not judged, and latency takes three.
+const wholeBake = 4 * time.Minute
+
+// bakeWarning reports a bake that is too short to judge all metrics.
+func (e *Environment) bakeWarning() *Warning {
+	bake := e.Deployment.Rollout.Bake
+	if bake == 0 || bake >= wholeBake {
+		return nil
+	}
+	missed := "latency"
+	if bake < wholeBake-time.Minute {
+		missed = "5xx, latency or memory"
+	}
+	return &Warning{
+		Path:    "deployment.rollout.bake",
+		Message: fmt.Sprintf("a bake of %s is too short to judge %s", formatDuration(bake), missed),
+		Remedy:  "give at least " + formatDuration(wholeBake),
 	}
 }
 

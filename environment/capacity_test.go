@@ -84,6 +84,23 @@ func TestSupportWarning(t *testing.T) {
 }
 
 // TestShippedFilesHaveNoWarnings checks the repository's own environments at the time of writing.
+func TestBakeWarning(t *testing.T) {
+	for bake, want := range map[time.Duration]string{
+		0:               "",
+		time.Minute:     "a bake of 1m is too short to judge 5xx, latency or memory",
+		3 * time.Minute: "a bake of 3m is too short to judge latency",
+		4 * time.Minute: "",
+	} {
+		e := &Environment{}
+		e.Deployment.Rollout.Bake = bake
+		found := e.bakeWarning()
+		require.Equal(t, want != "", found != nil)
+		if found != nil {
+			require.Equal(t, Warning{"deployment.rollout.bake", want, "give at least 4m"}, *found)
+		}
+	}
+}
+
 func TestShippedFilesHaveNoWarnings(t *testing.T) {
 	envs, err := LoadAll("..")
 	require.NoError(t, err)

@@ -37,6 +37,9 @@ type Alarm struct {
 type Stop struct {
 	Service, Task, Cause string
 	AnyImage             bool
+	// At is when it stopped. Memory is the memory of the task in MiB, "" unless it ran out of it.
+	At     time.Time
+	Memory string
 }
 
 // A Target is a task in the target group. Failing reports that it does not pass its health checks.
@@ -143,13 +146,37 @@ func stopEvidence(samples []Sample) []Evidence {
 	var found []Evidence
 	for _, s := range samples {
 		for _, stop := range s.Stops {
-			e := Evidence{KindTask, stop.Service, fmt.Sprintf("task %s of %s stopped: %s", stop.Task, stop.Service, stop.Cause)}
+			e := Evidence{KindTask, stop.Service,
+				fmt.Sprintf("task %s of %s stopped: %s%s", stop.Task, stop.Service, stop.Cause, memoryNote(stop, samples))}
 			if !stop.AnyImage && !slices.Contains(found, e) {
 				found = append(found, e)
 			}
 		}
 	}
 	return found
+}
+
+// memoryNote returns the memory of a task that ran out of it, and the last reading of its service's fullest task before; "" of another stop.
+func memoryNote(stop Stop, samples []Sample) string {
+	if stop.Memory == "" {
+		return ""
+	}
+	var last Minute
+	for _, s := range samples {
+		for _, m := range s.Minutes {
+			if _, read := m.Memory[stop.Service]; read && m.Start.After(last.Start) && m.Start.Before(stop.At) {
+				last = m
+			}
+		}
+	}
+	if last.Memory == nil {
+		return fmt.Sprintf(" (of %s MiB)", stop.Memory)
+	}
+	ago := "in the same minute"
+	if minutes := int(stop.At.Sub(last.Start) / time.Minute); minutes > 0 {
+		ago = text.Plural(minutes, "minute", "") + " before"
+	}
+	return fmt.Sprintf(" (of %s MiB; %.0f %% %s)", stop.Memory, last.Memory[stop.Service], ago)
 }
 
 // targetEvidence returns the targets that have failed their health checks for long enough, and whether none is healthy.

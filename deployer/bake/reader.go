@@ -241,9 +241,14 @@ func (r *Reader) Stops(ctx context.Context, since time.Time) ([]Stop, error) {
 				continue
 			}
 			if cause := checks.StopCause(t); cause.Failed() {
+				memory := ""
+				if cause.Kind == checks.StopOutOfMemory {
+					memory = aws.ToString(t.Memory)
+				}
 				stops = append(stops, Stop{
 					Service: aws.ToString(service.ServiceName), Task: ecstasks.ShortID(ecstasks.ID(t)),
 					Cause: cause.Message, AnyImage: cause.AnyImage,
+					At: r.scale.environment(*stopped), Memory: memory,
 				})
 			}
 		}

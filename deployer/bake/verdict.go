@@ -6,6 +6,9 @@ type Verdict struct {
 	Evidence []Evidence
 	// Summary describes in one line what was observed; "" where nothing was.
 	Summary string
+	// Unjudged names what could not be read at all of the alarms and the metrics, so that the version is not known to be good; "" where
+	// both were read.
+	Unjudged string
 	// Warnings describe what was not judged and why, and the alarms that were in alarm before the rollout.
 	Warnings []string
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/balancer/v3-backend-infra/clock"
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -24,6 +24,8 @@ const (
 	lateMinutes = 3
 	// baselineLength is what the bake is compared with: as long before the rollout.
 	baselineLength = time.Hour
+	// minErrorMinutes is how many minutes the share of 5xx needs at least: one of them alone does not decide.
+	minErrorMinutes = 2
 	// unreadAfter is how long what AWS does not let the deployer read may be old before the bake counts as not judged by it.
 	unreadAfter = time.Minute
 )
@@ -36,7 +38,7 @@ type Watcher struct {
 
 // Watch polls until the version has failed, or the target's time is over and the metrics of its last minute were read. It reports
 // its progress once a minute. What cannot be read is tried again at each poll, and is a warning of the verdict where it was not
-// read at the end. The only error is that of a context that was cancelled.
+// read at the end. The error is that of a context that was cancelled, or of credentials that have expired.
 func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(string)) (Verdict, error) {
 	speed := clock.Speed(w.Clock)
 	scale := newTimescale(target.Since, speed)
@@ -52,10 +54,16 @@ func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(stri
 		if ctx.Err() != nil {
 			return Verdict{}, ctx.Err()
 		}
+		if err := run.expired(); err != nil {
+			return Verdict{}, err
+		}
 		verdict := Judge(run.before, run.samples, run.limits)
 		if verdict.Failed || !now.Before(run.end()) {
-			verdict.Warnings = append(verdict.Warnings, run.notJudged(now)...)
-			verdict.Summary = run.withShortness(verdict)
+			verdict.Warnings = slices.Concat(verdict.Warnings, run.notJudged(now))
+			if !verdict.Failed {
+				verdict.Warnings = append(verdict.Warnings, run.tooShort()...)
+			}
+			verdict.Unjudged = run.unjudged()
 			return verdict, nil
 		}
 		run.reportProgress(now, verdict)
@@ -187,15 +195,48 @@ func (r *run) notJudged(now time.Time) []string {
 	return warnings
 }
 
-// withShortness returns the verdict's summary, and that the bake was too short for the metrics where it was: response times are
-// judged by the most minutes.
-func (r *run) withShortness(verdict Verdict) string {
-	enough := time.Duration(r.limits.SlowMinutes)*time.Minute + r.limits.Settle
-	if verdict.Failed || r.target.For >= enough || r.before.WithoutBalancer {
-		return verdict.Summary
+// expired returns the error of a reading that AWS rejected because the credentials have expired: no later one succeeds.
+func (r *run) expired() error {
+	for _, s := range r.sources {
+		if expiry.IsError(s.err) {
+			return s.err
+		}
 	}
-	short := fmt.Sprintf("too short to judge 5xx and latency, which takes %s", text.Duration(enough))
-	return strings.TrimPrefix(verdict.Summary+"; "+short, "; ")
+	return nil
+}
+
+// unjudged returns which of the alarms and the metrics were never read; "" where both were.
+func (r *run) unjudged() string {
+	var never []string
+	for _, name := range []string{sourceAlarms, sourceMetrics} {
+		if s := r.sources[name]; s != nil && s.succeeded.IsZero() {
+			never = append(never, name)
+		}
+	}
+	return text.Join(never, "and")
+}
+
+// tooShort returns a warning of what the bake was too short to judge, by how many minutes each is judged.
+func (r *run) tooShort() []string {
+	var short []string
+	longest := 0
+	add := func(what string, minutes int) {
+		if longest = max(longest, minutes); r.target.For < r.limits.Settle+time.Duration(minutes)*time.Minute {
+			short = append(short, what)
+		}
+	}
+	if !r.before.WithoutBalancer {
+		add("5xx", minErrorMinutes)
+		add("latency", r.limits.SlowMinutes)
+	}
+	if len(r.target.Services) > 0 {
+		add("memory", r.limits.MemoryMinutes)
+	}
+	if len(short) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("a bake of %s is too short to judge %s: set deployment.rollout.bake to at least %s",
+		text.Duration(r.target.For), text.Join(short, "or"), text.Duration(r.limits.Settle+time.Duration(longest)*time.Minute))}
 }
 
 // reportProgress reports once a minute how much time has passed, and what was observed or is waited for.

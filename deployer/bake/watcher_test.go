@@ -11,8 +11,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 	"github.com/balancer/v3-backend-infra/local/cloud"
 )
 
@@ -148,7 +151,7 @@ func TestWatch(t *testing.T) {
 			"alarm before":            {[]string{"alarm"}, nil, `^alarm v3-backend-staging-(api-5xx|db-cpu) was in alarm before the rollout and is not judged: Threshold Crossed`, 2},
 			"access denied":           {[]string{"access-denied"}, nil, `^the (alarms|metrics) could not be read, and so not judged: operation error CloudWatch: .*AccessDenied`, 2},
 			"late-errors":             {[]string{"late-errors"}, []string{KindErrors}, `^5xx: \d+ of \d+ requests \(.* %\) in the last [23] minutes; \d+ of 1\d{4} requests \(0.* %\) in the hour before; the limit was \d+`, 0},
-			"memory-leak":             {[]string{"memory-leak"}, []string{KindTask, KindMemory}, `^(task [0-9a-f]{8} of ` + service + ` stopped: the container ran out of memory|memory: a task of ` + service + ` used .*; the limit is 90 %)`, 0},
+			"memory-leak":             {[]string{"memory-leak"}, []string{KindTask, KindMemory}, `^(task [0-9a-f]{8} of ` + service + ` stopped: the container ran out of memory \(of 1024 MiB; \d+ % (in the same minute|\d minutes? before)\)|memory: a task of ` + service + ` used .*; the limit is 90 %)`, 0},
 			"slow-responses":          {[]string{"slow-responses"}, []string{KindLatency}, `^latency: p95 at least 3\d{3} ms in each of the last 3 minutes; at most 4\d ms in 19 of 20 minutes of the hour before; the limit is 1000 ms`, 0},
 			"throttled, later errors": {[]string{"late-errors", "api-throttled"}, []string{KindErrors}, "^5xx: ", 0},
 		} {
@@ -166,6 +169,7 @@ func TestWatch(t *testing.T) {
 				require.False(t, verdict.Failed)
 				require.GreaterOrEqual(t, took, 5*time.Minute+metricsDelay)
 				require.Len(t, verdict.Warnings, tc.warnings)
+				require.Equal(t, map[bool]string{true: "the alarms and the metrics"}[name == "access denied"], verdict.Unjudged)
 				for _, warning := range verdict.Warnings {
 					require.Regexp(t, tc.text, warning)
 				}
@@ -200,7 +204,24 @@ func TestWatchEnds(t *testing.T) {
 	target.For = time.Minute
 	verdict, err = watcher.Watch(t.Context(), target, func(string) {})
 	require.NoError(t, err)
-	require.Equal(t, Verdict{Summary: "too short to judge 5xx and latency, which takes 4m00s"}, verdict)
+	require.Equal(t, Verdict{Warnings: []string{
+		"a bake of 1m00s is too short to judge 5xx, latency or memory: set deployment.rollout.bake to at least 4m00s",
+	}}, verdict)
+	target.For = 3 * time.Minute
+	verdict, err = watcher.Watch(t.Context(), target, func(string) {})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a bake of 3m00s is too short to judge latency: set deployment.rollout.bake to at least 4m00s"}, verdict.Warnings)
+	require.NotEmpty(t, verdict.Summary)
+
+	expired := account.Config("us-east-1")
+	expired.APIOptions = append(expired.APIOptions, func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("expired", func(context.Context, middleware.InitializeInput,
+			middleware.InitializeHandler) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
+			return out, metadata, &smithy.GenericAPIError{Code: "ExpiredTokenException"}
+		}), middleware.After)
+	})
+	_, err = (&Watcher{AWS: expired, Clock: e.clock}).Watch(t.Context(), e.target(), func(string) {})
+	require.True(t, expiry.IsError(err), "no later reading succeeds: %v", err)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = watcher.Watch(ctx, e.target(), func(string) { cancel() })

@@ -89,6 +89,7 @@ func (n *deploymentNotifier) watch(report release.Reporter) release.Reporter {
 			n.failed = append(n.failed, history.Phase{Name: e.Phase, Outcome: e.Outcome, Message: e.Message})
 		case e.Kind == release.PhaseStarted && e.Phase == release.RollbackPhase && n.record != nil && len(n.failed) > 0:
 			d := *n.record
+			d.RolledBackTo = e.Image
 			d.Phases, d.Error = n.failed, n.failed[len(n.failed)-1].Message+"\n"+e.Message
 			n.post(notify.RollingBack, d)
 		}

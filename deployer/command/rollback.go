@@ -186,10 +186,7 @@ func (o rollbackOptions) deploy(ctx context.Context, t *target.Target, opened *s
 	if to.Verified != nil {
 		again = " again"
 	}
-	baked := ""
-	if ran(result, release.Bake) {
-		baked = ", baked " + env.Deployment.Rollout.Bake.String()
-	}
+	baked := bakedText(env, result)
 	o.terminal.printf("%s runs in %s%s at %s%s, after %s%s\n", to.Tag, env.Name, again, env.URL(), baked, o.terminal.took(result), warningCount(result))
 	return nil
 }

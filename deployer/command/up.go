@@ -18,6 +18,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -26,7 +27,8 @@ func upVerb() verb {
 		name: "up", usage: "deploy an image: infrastructure, migrations, services, health",
 		changes: true,
 		long: `A full deployment in one process. Its phases: preflight (changes nothing and reports every
-problem at once), backup, provision, migrate, rollout, health, validate.
+problem at once), wake (where the environment is asleep), backup, provision, migrate, rollout,
+health, bake (where deployment.rollout.bake is set), validate.
 
 With --code-only it has the same phases, but changes only task definitions and services. Without --image-tag it deploys
 STACK-latest, which the pipelines push, such as staging-latest. Changes of the infrastructure that wait for a full
@@ -446,9 +448,7 @@ func (o upOptions) printSummary(env *environment.Environment, result history.Dep
 	default:
 		line = fmt.Sprintf("%s runs in %s at %s", tag, env.Name, env.URL())
 	}
-	if !o.dryRun && ran(result, release.Bake) {
-		line += ", baked " + env.Deployment.Rollout.Bake.String()
-	}
+	line += bakedText(env, result)
 	if o.dryRun {
 		line += "; " + dryRunNote
 	} else {
@@ -470,6 +470,19 @@ func warningCount(result history.Deployment) string {
 
 // dryRunNote ends the last line of a dry run.
 const dryRunNote = "dry run: nothing was changed"
+
+// bakedText returns for how long a new version was watched, or that the bake could not judge it; "" where there was no bake.
+func bakedText(env *environment.Environment, result history.Deployment) string {
+	baked := list.Find(result.Phases, func(p history.Phase) bool { return p.Name == release.Bake })
+	switch {
+	case result.DryRun || baked == nil:
+	case baked.Outcome == history.Succeeded:
+		return ", baked " + env.Deployment.Rollout.Bake.String()
+	case baked.Outcome == history.Incomplete:
+		return ", not verified: " + release.CouldNotJudge
+	}
+	return ""
+}
 
 // ran reports whether a phase of a deployment succeeded, and was not skipped.
 func ran(result history.Deployment, phase string) bool {

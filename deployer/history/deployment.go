@@ -114,6 +114,8 @@ type Deployment struct {
 	Hint     string   `json:"hint,omitempty"`
 	// RolledBackTo is the image that was deployed again after the failure.
 	RolledBackTo *Image `json:"rolledBackTo,omitempty"`
+	// Rollback is the outcome of the automatic rollback after the failure; "" where none was begun.
+	Rollback Outcome `json:"rollback,omitempty"`
 	// RolledBackFrom is the image that a requested rollback replaced.
 	RolledBackFrom *Image `json:"rolledBackFrom,omitempty"`
 	// Database is what a requested rollback, which does not change the database, found out about it.
@@ -204,6 +206,9 @@ func MarkCrashed(records []Deployment, running bool) []Deployment {
 			continue
 		}
 		marked[i].Outcome = Crashed
+		if d.Rollback == Running {
+			marked[i].Rollback = Crashed
+		}
 		marked[i].Phases = slices.Clone(d.Phases)
 		for j, p := range d.Phases {
 			if p.Outcome == Running {

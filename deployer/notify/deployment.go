@@ -52,8 +52,10 @@ type DeploymentMessage struct {
 	// Seconds is how long the deployment took; 0 of one that has not ended.
 	Seconds  float64  `json:"seconds,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
-	Error    string   `json:"error,omitempty"`
-	Hint     string   `json:"hint,omitempty"`
+	// Rollback is the outcome of the automatic rollback; "" where none was begun or it has not ended.
+	Rollback history.Outcome `json:"rollback,omitempty"`
+	Error    string          `json:"error,omitempty"`
+	Hint     string          `json:"hint,omitempty"`
 }
 
 // EndOf returns the event of a deployment that has ended, or that never started.
@@ -77,7 +79,7 @@ func NewDeploymentMessage(event DeploymentEvent, d history.Deployment, run strin
 	m := DeploymentMessage{
 		Event: event, Environment: d.Environment, Timestamp: at.UTC(), Deployment: d.ID, Kind: d.Kind, By: d.By, Run: run,
 		Components: slices.Clone(d.Components), Image: d.Image, RolledBackFrom: copyOf(d.RolledBackFrom),
-		RolledBackTo: copyOf(d.RolledBackTo), Phase: failedPhase(d), Warnings: slices.Clone(d.Warnings), Error: d.Error, Hint: d.Hint,
+		RolledBackTo: copyOf(d.RolledBackTo), Phase: failedPhase(d), Rollback: d.Rollback, Warnings: slices.Clone(d.Warnings), Error: d.Error, Hint: d.Hint,
 	}
 	if !d.Ended.IsZero() {
 		m.Seconds = d.Ended.Sub(d.Started).Seconds()
@@ -113,7 +115,7 @@ func failedPhase(d history.Deployment) string {
 const maxEvidence = 2500
 
 func (m DeploymentMessage) text(d history.Deployment) string {
-	line := fmt.Sprintf("%s *%s*: %s %s", m.emoji(), escape(m.Environment), m.subject(d), m.outcome())
+	line := fmt.Sprintf("%s *%s*: %s %s", m.emoji(), escape(m.Environment), m.subject(d), m.outcome(d))
 	if m.Run != "" {
 		line += fmt.Sprintf(" (<%s|run>)", escape(m.Run))
 	}
@@ -157,9 +159,12 @@ func (m DeploymentMessage) subject(d history.Deployment) string {
 }
 
 // outcome returns what happened to the deployment.
-func (m DeploymentMessage) outcome() string {
+func (m DeploymentMessage) outcome(d history.Deployment) string {
 	took := text.Duration(time.Duration(m.Seconds * float64(time.Second)))
-	phase := ""
+	phase, to := "", ""
+	if m.RolledBackTo != nil {
+		to = " to *" + escape(m.RolledBackTo.Tag) + "*"
+	}
 	if m.Phase != "" {
 		phase = " in " + m.Phase
 	}
@@ -169,14 +174,24 @@ func (m DeploymentMessage) outcome() string {
 	case NotStarted:
 		return "could not start"
 	case RollingBack:
-		return "failed" + phase + " and is rolled back"
+		return "failed" + phase + " and is rolled back" + to
 	case Partial:
+		for _, p := range d.Phases {
+			if p.Outcome == history.Incomplete {
+				return "ended as partial after " + took + ": the " + p.Name + " could not judge, so the image is not verified"
+			}
+		}
 		return "ended as partial after " + took + ": phases were skipped"
 	case Interrupted:
 		return "was interrupted" + phase + " after " + took
 	case Failed:
-		if m.RolledBackTo != nil {
-			return fmt.Sprintf("failed%s after %s and was rolled back to *%s*", phase, took, escape(m.RolledBackTo.Tag))
+		switch {
+		case to != "":
+			return "failed" + phase + " after " + took + " and was rolled back" + to
+		case m.Rollback == history.Interrupted:
+			return "failed" + phase + " after " + took + ", and its rollback was interrupted"
+		case m.Rollback == history.Failed:
+			return "failed" + phase + " after " + took + ", and its rollback failed"
 		}
 		return "failed" + phase + " after " + took
 	case Succeeded:

@@ -42,12 +42,17 @@ func TestDeploymentMessages(t *testing.T) {
 		"succeeded":     {record(), true, Succeeded, "✅ *staging*: deployment of *1.41.8-abc123def* succeeded after 3m10s"},
 		"with warnings": {record(func(d *history.Deployment) { d.Warnings = []string{"a", "b"} }), true, Succeeded, "✅ *staging*: deployment of *1.41.8-abc123def* succeeded after 3m10s, with 2 warnings"},
 		"partial":       {record(outcome(history.Incomplete, "", "")), true, Partial, "⚠️ *staging*: deployment of *1.41.8-abc123def* ended as partial after 3m10s: phases were skipped"},
+		"not judged":    {record(outcome(history.Incomplete, "bake", "")), true, Partial, "⚠️ *staging*: deployment of *1.41.8-abc123def* ended as partial after 3m10s: the bake could not judge, so the image is not verified"},
 		"failed": {record(outcome(history.Failed, "rollout", "rollout: a < b & `x`")), true, Failed,
 			"❌ *staging*: deployment of *1.41.8-abc123def* failed in rollout after 3m10s\n```\nrollout: a &lt; b &amp; `x`\n```"},
 		"rolled back": {record(outcome(history.Failed, "health", "health: 503"), func(d *history.Deployment) {
 			d.RolledBackTo, d.Hint = &history.Image{Tag: "1.41.7"}, "read the log: `deployer logs`"
 		}), true, Failed,
 			"❌ *staging*: deployment of *1.41.8-abc123def* failed in health after 3m10s and was rolled back to *1.41.7*\n```\nhealth: 503\n```\nhint: read the log: `deployer logs`"},
+		"rollback interrupted": {record(outcome(history.Failed, "bake", ""), func(d *history.Deployment) { d.Rollback = history.Interrupted }), true, Failed,
+			"❌ *staging*: deployment of *1.41.8-abc123def* failed in bake after 3m10s, and its rollback was interrupted"},
+		"rollback failed": {record(outcome(history.Failed, "bake", ""), func(d *history.Deployment) { d.Rollback = history.Failed }), true, Failed,
+			"❌ *staging*: deployment of *1.41.8-abc123def* failed in bake after 3m10s, and its rollback failed"},
 		"interrupted":   {record(outcome(history.Interrupted, "migrate", "")), true, Interrupted, "⚠️ *staging*: deployment of *1.41.8-abc123def* was interrupted in migrate after 3m10s"},
 		"not started":   {record(outcome(history.Failed, "", "no image")), false, NotStarted, "❌ *staging*: deployment of *1.41.8-abc123def* could not start\n```\nno image\n```"},
 		"a rollback":    {record(func(d *history.Deployment) { d.Kind = history.Rollback }), true, Succeeded, "✅ *staging*: rollback to *1.41.8-abc123def* succeeded after 3m10s"},
@@ -66,8 +71,9 @@ func TestDeploymentMessages(t *testing.T) {
 	m := NewDeploymentMessage(Started, running, "https://github.com/a/b/actions/runs/1", at)
 	require.Equal(t, "→ *staging*: deployment of *1.41.8-abc123def* started by anna (<https://github.com/a/b/actions/runs/1|run>)", m.Text)
 	require.Zero(t, m.Seconds)
+	running.RolledBackTo = &history.Image{Tag: "1.41.7"}
 	running.Phases, running.Error = []history.Phase{{Name: "rollout", Outcome: history.Failed}}, "no task\nrolling back to 1.41.7"
-	require.Equal(t, "⚠️ *staging*: deployment of *1.41.8-abc123def* failed in rollout and is rolled back\n```\nno task\nrolling back to 1.41.7\n```",
+	require.Equal(t, "⚠️ *staging*: deployment of *1.41.8-abc123def* failed in rollout and is rolled back to *1.41.7*\n```\nno task\nrolling back to 1.41.7\n```",
 		NewDeploymentMessage(RollingBack, running, "", at).Text)
 }
 

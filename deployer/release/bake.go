@@ -45,7 +45,7 @@ func (d *deployment) nothingToBake(ctx context.Context) string {
 		return ""
 	case d.request.Kind == history.Rollback && d.wasVerified(ctx):
 		return "the image was verified before"
-	case d.request.Restart && !d.changedCode(ctx):
+	case d.request.Restart && d.wasVerified(ctx) && !d.changedCode(ctx):
 		return "the image stays the same"
 	case d.toBake(ctx).services == nil:
 		return "nothing was rolled out"
@@ -59,32 +59,52 @@ func (d *deployment) wasVerified(ctx context.Context) bool {
 	return err == nil && history.HasVerified(records, d.image.Digest)
 }
 
-// toBake returns the rollout to watch: that of this deployment, or one of the same image that was not watched to its end.
+// toBake returns the rollout to watch: that of this deployment, together with earlier ones of the same image that were not watched to their
+// end: those concern every service. So does a restart, and every rollout where the records cannot be read.
 func (d *deployment) toBake(ctx context.Context) startedRollout {
-	if !d.servicesChanged || len(d.started.services) > 0 {
-		return d.started
+	rollout := d.started
+	if !d.servicesChanged {
+		return rollout
 	}
 	records, err := d.records(ctx)
-	if err != nil {
-		return startedRollout{}
+	all, replaced := err != nil || d.request.Restart, false
+search:
+	for _, r := range history.SinceDestroy(records) {
+		switch {
+		case r.ID == d.record.ID || !r.RolledOut():
+		case r.Image.Digest != d.image.Digest:
+			replaced = true // what was observed before that is not compared
+		case !leftUnwatched(r):
+			break search
+		case !replaced:
+			all, rollout.since = true, r.Started
+		default:
+			all = all || len(rollout.services) == 0 // ECS returned to it when the rollout of the other one failed
+		}
 	}
-	earlier := list.Find(history.SinceDestroy(records), func(r history.Deployment) bool { return r.ID != d.record.ID && r.RolledOut() })
-	if earlier == nil || earlier.Image.Digest != d.image.Digest || !leftUnwatched(*earlier) {
-		return startedRollout{}
+	if all {
+		rollout.services = list.Map(d.deployedEnvironment().Services.List(), func(s environment.Service) string { return d.deps.Env.ServiceName(s.Role) })
 	}
-	services := list.Map(d.deployedEnvironment().Services.List(), func(s environment.Service) string { return d.deps.Env.ServiceName(s.Role) })
-	return startedRollout{since: earlier.Started, services: services}
+	return rollout
 }
 
-// leftUnwatched reports whether a deployment ended after its rollout and before the new version was watched to the end.
+// leftUnwatched reports whether a deployment ended after its rollout and before the new version was watched to the end, or the bake could
+// not judge it.
 func leftUnwatched(r history.Deployment) bool {
-	watched := func(p history.Phase) bool {
-		return p.Name == Bake && (p.Outcome == history.Succeeded || p.Outcome == history.Skipped)
+	baked := list.Find(r.Phases, func(p history.Phase) bool { return p.Name == Bake })
+	switch {
+	case r.Verified, r.RolledBackTo != nil:
+		return false
+	case baked != nil:
+		return baked.Outcome != history.Succeeded && baked.Outcome != history.Skipped
 	}
-	return !r.Verified && !r.Complete() && r.RolledBackTo == nil && !slices.ContainsFunc(r.Phases, watched)
+	return !r.Complete()
 }
 
-// bake watches the new version, and marks the image as verified where it has not failed.
+// CouldNotJudge reports a bake that found no failure because it could not look for one.
+const CouldNotJudge = "the bake could not judge"
+
+// bake watches the new version, and marks the image as verified where it was judged and has not failed.
 func (d *deployment) bake(ctx context.Context, log phaseLog) (string, error) {
 	target := d.bakeTarget(ctx)
 	verdict, err := d.baker.Watch(ctx, target, func(line string) {
@@ -100,6 +120,10 @@ func (d *deployment) bake(ctx context.Context, log phaseLog) (string, error) {
 	}
 	if verdict.Failed {
 		return "", &bakeError{verdict.Evidence, d.bakeHint(verdict.Evidence)}
+	}
+	if verdict.Unjudged != "" {
+		d.unjudged = verdict.Unjudged + " could not be read"
+		return CouldNotJudge + ": " + d.unjudged + "; the image is not verified, and the same command again watches it again", nil
 	}
 	d.verify(ctx, log)
 	return strings.TrimSuffix(fmt.Sprintf("watched for %s: %s", target.For, verdict.Summary), ": "), nil
@@ -147,15 +171,20 @@ func isBakeFailure(err error) bool {
 	return errors.As(err, &failed)
 }
 
-// bakeHint returns the commands that show the cause: the tasks and the log of the services that have failed.
+// bakeHint returns the commands that show the cause: the log of the service that failed, or of all where several did, and the checks.
 func (d *deployment) bakeHint(evidence []bake.Evidence) string {
 	env := d.deps.Env
-	role := environment.API
-	for _, s := range env.Services.List() {
-		if slices.ContainsFunc(evidence, func(e bake.Evidence) bool { return e.Subject == env.ServiceName(s.Role) }) {
-			role = s.Role
-		}
+	failed := list.Filter(env.Services.List(), func(s environment.Service) bool {
+		return slices.ContainsFunc(evidence, func(e bake.Evidence) bool { return e.Subject == env.ServiceName(s.Role) })
+	})
+	service := " --service " + string(environment.API)
+	switch len(failed) {
+	case 0:
+	case 1:
+		service = " --service " + string(failed[0].Role)
+	default:
+		service = ""
 	}
-	return fmt.Sprintf("find the cause in the log: `deployer logs --env %[1]s --service %[2]s --since 1h`; `deployer status --env %[1]s --only alarms,ecs_tasks` "+
-		"shows what else is not healthy", env.Stack, role)
+	return fmt.Sprintf("find the cause in the log: `deployer logs --env %[1]s%[2]s --since 1h`; `deployer status --env %[1]s --only alarms,ecs_tasks` "+
+		"shows what else is not healthy", env.Stack, service)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -82,6 +83,14 @@ func TestBake(t *testing.T) {
 		LoadBalancer: "v3-backend-staging-alb", Alarms: []string{"v3-backend-staging-api-5xx"}, Since: d.started.since, For: 5 * time.Minute,
 	}, b.target)
 
+	p, b = &fakeStack{}, &fakeBaker{verdict: bake.Verdict{Unjudged: "the metrics"}}
+	d, phases = p.baking(t, b)
+	require.NoError(t, d.runPhases(t.Context(), phases))
+	require.False(t, d.record.Verified, "nothing shows that it is good")
+	outcome, message = phaseOutcome(d.record, Bake)
+	require.Equal(t, history.Incomplete, outcome)
+	require.Equal(t, "the bake could not judge: the metrics could not be read; the image is not verified, and the same command again watches it again", message)
+
 	p, b = &fakeStack{}, &fakeBaker{}
 	d, phases = p.baking(t, b)
 	p.started = []string{d.deps.Env.ServiceName(environment.Worker)}
@@ -117,16 +126,24 @@ func TestBakeFails(t *testing.T) {
 			"two (sha256:000000000000) runs and was not rolled back: deployment.rollback is manual; " +
 				"to go back: `deployer rollback --env staging --to 20260101-000000-0001` (one)",
 		},
+		"a restart of an image that was not verified": {
+			fakeBaker{verdict: failed}, func(d *deployment) { d.request.Restart = true }, []string{"code 1", "watch 1"}, again,
+		},
 		"the first deployment": {
 			fakeBaker{verdict: failed}, func(d *deployment) { d.deps.Records.Files = blob.Dir("/nowhere") }, nil,
-			"nothing was rolled back: this is the first deployment, so no earlier image was verified healthy",
+			"nothing was rolled back: this is the first deployment, so no earlier image was verified healthy; two (sha256:000000000000) runs and serves",
+		},
+		"the first deployment, manual": {
+			fakeBaker{verdict: failed}, func(d *deployment) {
+				d.deps.Env.Deployment.Rollback, d.deps.Records.Files = environment.RollbackManual, blob.Dir("/nowhere")
+			}, nil, "nothing was rolled back: this is the first deployment; two (sha256:000000000000) runs and serves",
 		},
 		"it cannot be watched": {
 			fakeBaker{err: errBroken}, nil, nil, "two (sha256:000000000000) runs and answers, and whether it fails later is unknown; it was not rolled back",
 		},
 		"the credentials expire": {
 			fakeBaker{err: &smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "expired"}}, nil, nil,
-			"nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account",
+			"two (sha256:000000000000) runs and answers, and whether it fails later is unknown; it was not rolled back",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +157,8 @@ func TestBakeFails(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			require.Equal(t, Bake, failed.Phase)
 			require.Equal(t, test.undone, failed.Rollback)
-			require.Equal(t, slices.Concat(before, test.more), p.done, "a rollback is not watched")
+			done := slices.DeleteFunc(p.done, func(what string) bool { return what == "restart" })
+			require.Equal(t, slices.Concat(before, test.more), done, "a rollback is not watched")
 			require.False(t, d.record.Verified)
 			require.Equal(t, test.more != nil, d.record.RolledBackTo != nil)
 			if test.baker.err == nil {
@@ -171,14 +189,15 @@ func TestNothingToBake(t *testing.T) {
 		started bool
 		want    string
 	}{
-		"a rollout":                    {nil, true, ""},
-		"nothing rolled out":           {nil, false, "nothing was rolled out"},
-		"a rollback":                   {func(t *testing.T, d *deployment) { d.request.Kind = history.Rollback; d.image = d.named(t, 1) }, true, "the image was verified before"},
-		"a rollback to another":        {func(_ *testing.T, d *deployment) { d.request.Kind = history.Rollback }, true, ""},
-		"a restart":                    {func(_ *testing.T, d *deployment) { d.request.Restart = true }, true, "the image stays the same"},
-		"an interrupted bake":          {earlier(2, nil), false, ""},
-		"one of another image":         {earlier(1, nil), false, "nothing was rolled out"},
-		"a deployment that was killed": {earlier(2, func(r *history.Deployment) { r.Outcome = history.Running }), false, ""},
+		"a rollout":             {nil, true, ""},
+		"nothing rolled out":    {nil, false, "nothing was rolled out"},
+		"a rollback":            {func(t *testing.T, d *deployment) { d.request.Kind = history.Rollback; d.image = d.named(t, 1) }, true, "the image was verified before"},
+		"a rollback to another": {func(_ *testing.T, d *deployment) { d.request.Kind = history.Rollback }, true, ""},
+		"a restart":             {func(t *testing.T, d *deployment) { d.request.Restart, d.image = true, d.named(t, 1) }, true, "the image stays the same"},
+		"a restart of an image that was not verified": {func(_ *testing.T, d *deployment) { d.request.Restart = true }, true, ""},
+		"an interrupted bake":                         {earlier(2, nil), false, ""},
+		"one of another image":                        {earlier(1, nil), false, "nothing was rolled out"},
+		"a deployment that was killed":                {earlier(2, func(r *history.Deployment) { r.Outcome = history.Running }), false, ""},
 		"a bake that failed": {earlier(2, func(r *history.Deployment) {
 			r.Outcome, r.Phases[1].Outcome = history.Failed, history.Failed
 		}), false, ""},
@@ -189,6 +208,9 @@ func TestNothingToBake(t *testing.T) {
 		"a bake that was skipped": {earlier(2, func(r *history.Deployment) {
 			r.Outcome, r.Phases[1].Outcome = history.Failed, history.Skipped
 		}), false, "nothing was rolled out"},
+		"a bake that could not judge": {earlier(2, func(r *history.Deployment) {
+			r.Outcome, r.Phases[1].Outcome = history.Incomplete, history.Incomplete
+		}), false, ""},
 		"a dry run": {func(_ *testing.T, d *deployment) { d.request.DryRun = true }, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,6 +248,123 @@ func TestNothingToBake(t *testing.T) {
 	require.Empty(t, outcome, "a phase that the environment's file does not ask for is not listed")
 }
 
+func TestBakeHint(t *testing.T) {
+	d := (&fakeStack{}).deployment(t)
+	of := func(role environment.Role) bake.Evidence { return bake.Evidence{Subject: d.deps.Env.ServiceName(role)} }
+	for want, evidence := range map[string][]bake.Evidence{
+		"`deployer logs --env staging --service api --since 1h`":       {{Kind: bake.KindErrors}},
+		"`deployer logs --env staging --service scheduler --since 1h`": {of(environment.Scheduler), of(environment.Scheduler)},
+		"`deployer logs --env staging --since 1h`":                     {of(environment.Scheduler), of(environment.API)},
+	} {
+		require.Contains(t, d.bakeHint(evidence), want)
+	}
+}
+
+// A rollback that is interrupted or fails is part of the record, which has failed: the new version runs.
+func TestRollbackOutcome(t *testing.T) {
+	for _, want := range []history.Outcome{history.Succeeded, history.Failed, history.Interrupted} {
+		t.Run(string(want), func(t *testing.T) {
+			p, b := &fakeStack{}, &fakeBaker{verdict: bake.Verdict{Failed: true}}
+			d, phases := p.baking(t, b)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			newWatcher := d.newWatcher
+			d.newWatcher = func(ctx context.Context, env *environment.Environment, image *Image) (rolloutWatcher, error) {
+				if len(d.record.Phases) > 0 && d.record.Phases[len(d.record.Phases)-1].Name == Bake {
+					saved, err := d.records(t.Context())
+					require.NoError(t, err)
+					at := slices.IndexFunc(saved, func(r history.Deployment) bool { return r.ID == d.record.ID })
+					require.Equal(t, history.Running, saved[at].Rollback, "a deployment that is killed now leaves that")
+					require.Equal(t, history.Crashed, history.MarkCrashed(saved[at:at+1], false)[0].Rollback)
+					switch want {
+					case history.Failed:
+						return nil, errBroken
+					case history.Interrupted:
+						cancel(errors.New("interrupted"))
+						return nil, ctx.Err()
+					default:
+					}
+				}
+				return newWatcher(ctx, env, image)
+			}
+			err := d.runPhases(ctx, phases)
+			require.Error(t, err)
+			require.Equal(t, want, d.record.Rollback)
+			require.Equal(t, history.Failed, outcomeOf(err, d.request))
+			require.Equal(t, want == history.Succeeded, d.record.RolledBackTo != nil)
+		})
+	}
+}
+
+// What a deployment watches that follows others of the same image, of which some were not watched to their end.
+func TestBakedRollout(t *testing.T) {
+	at := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	type earlier struct {
+		image   int
+		outcome history.Outcome
+		change  func(*history.Deployment)
+	}
+	failed := earlier{2, history.Failed, nil}
+	verified := earlier{2, history.Succeeded, func(r *history.Deployment) { r.Verified = true }}
+	other := earlier{3, history.Failed, func(r *history.Deployment) { r.Phases = r.Phases[:1] }}
+	for name, test := range map[string]struct {
+		earlier []earlier // an hour after another
+		// started is how many services the rollout started; restarts of all or of one.
+		started    int
+		restart    bool
+		unreadable bool
+		// hour is of which deployment the rollout began, services how many are watched.
+		hour, services int
+	}{
+		"the first one":                          {nil, 1, false, false, 0, 1},
+		"after one that was verified":            {[]earlier{verified}, 1, false, false, 1, 1},
+		"the same after a bake that failed":      {[]earlier{failed}, 0, false, false, 0, 3},
+		"a changed service after a failed bake":  {[]earlier{failed}, 1, false, false, 0, 3},
+		"after two that failed":                  {[]earlier{failed, failed}, 1, false, false, 0, 3},
+		"after one that was verified and failed": {[]earlier{verified, failed}, 1, false, false, 1, 3},
+		"another image ran since then":           {[]earlier{failed, other}, 3, false, false, 2, 3},
+		"another image's rollout failed":         {[]earlier{failed, other}, 0, false, false, 2, 3},
+		"another image's failed, none unwatched": {[]earlier{verified, other}, 0, false, false, 2, 0},
+		"a restart after a failed bake":          {[]earlier{failed}, 3, true, false, 0, 3},
+		"a restart of one after a failed bake":   {[]earlier{failed}, 1, true, false, 0, 3},
+		"a restart of one, no bake before":       {nil, 1, true, false, 0, 3},
+		"the records cannot be read":             {[]earlier{failed}, 1, false, true, 1, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &fakeStack{}
+			d, _ := p.baking(t, &fakeBaker{})
+			for i, e := range test.earlier {
+				r := history.Deployment{
+					ID: "20260101-120000-000" + strconv.Itoa(i), Stack: "staging", Started: at.Add(time.Duration(i) * time.Hour),
+					Outcome: e.outcome, Image: history.Image{Digest: *image(e.image).ImageDigest},
+					Phases: []history.Phase{{Name: Rollout, Outcome: history.Succeeded}, {Name: Bake, Outcome: e.outcome}},
+				}
+				if e.change != nil {
+					e.change(&r)
+				}
+				require.NoError(t, d.deps.Records.Save(t.Context(), r))
+			}
+			if test.unreadable {
+				d.deps.Records.Files = unreadableFiles{}
+			}
+			d.image = &Image{Image: history.Image{Digest: *image(2).ImageDigest}}
+			d.request.Restart = test.restart
+			d.servicesChanged, d.started.since = true, at.Add(time.Duration(len(test.earlier))*time.Hour)
+			for _, s := range d.deps.Env.Services.List()[:test.started] {
+				d.started.services = append(d.started.services, d.deps.Env.ServiceName(s.Role))
+			}
+			rollout := d.toBake(t.Context())
+			require.Equal(t, at.Add(time.Duration(test.hour)*time.Hour), rollout.since)
+			require.Len(t, rollout.services, test.services)
+			require.Equal(t, test.services > 0, d.bakes(t.Context()))
+		})
+	}
+}
+
+// unreadableFiles are records that cannot be read.
+type unreadableFiles struct{ blob.Store }
+
+func (unreadableFiles) List(context.Context, string) ([]string, error) { return nil, errBroken }
+
 // An interrupted bake leaves the new version running and not verified.
 func TestInterruptedBake(t *testing.T) {
 	p, b := &fakeStack{}, &fakeBaker{}
@@ -241,6 +380,8 @@ func TestInterruptedBake(t *testing.T) {
 	require.EqualError(t, err, "stopped during bake: interrupted; api has two; the new version was not watched to the end, so it is not verified")
 	require.Equal(t, "to watch it again, run the same command again; to go back: `deployer rollback --env staging --to 20260101-000000-0001` (one)", hint.Of(err))
 	require.False(t, d.record.Verified)
+	_, message := phaseOutcome(d.record, Bake)
+	require.Equal(t, "interrupted", message)
 	require.NotContains(t, p.done, "code 1")
 }
 

@@ -32,6 +32,8 @@ type Event struct {
 	Message string          `json:"message,omitempty"`
 	Outcome history.Outcome `json:"outcome,omitempty"`
 	Took    time.Duration   `json:"took,omitempty"`
+	// Image is what an automatic rollback deploys; only of the event with which it starts.
+	Image *history.Image `json:"-"`
 	// Activity is what the engine is doing; only of a Progress event.
 	Activity Activity `json:"-"`
 }

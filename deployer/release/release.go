@@ -126,7 +126,9 @@ type deployment struct {
 	pending *pendingChanges
 	// started is what the rollout started; baker watches it.
 	started startedRollout
-	baker   baker
+	// unjudged is why the bake does not verify the image, although it found no failure; "" where it does.
+	unjudged string
+	baker    baker
 	// images is the registry. newWatcher is called before the services are changed.
 	images     ecrimage.Client
 	newWatcher func(context.Context, *environment.Environment, *Image) (rolloutWatcher, error)
@@ -176,6 +178,9 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 	total := timing.read().sub(start)
 	d.record.WaitingSeconds = total.waited.Seconds()
 	d.record.Outcome, d.record.DryRun = outcomeOf(err, request), request.DryRun
+	if err == nil && d.unjudged != "" {
+		d.record.Outcome = history.Incomplete
+	}
 	d.record.Slow = total.scaled() >= longDeployment
 	if err == nil && d.record.Slow {
 		d.record.Saving = d.timings.saving(deps.Env, d.record, total)
@@ -220,7 +225,7 @@ func outcomeOf(err error, request Request) history.Outcome {
 		return history.Incomplete
 	case err == nil:
 		return history.Succeeded
-	case errors.As(err, &interrupted):
+	case errors.As(err, &interrupted) && interrupted.RollbackOf == nil:
 		return history.Interrupted
 	}
 	return history.Failed
@@ -282,10 +287,9 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 		d.saveStarted(ctx, log)
 		result.Outcome = history.Succeeded
 		if result.Message, err = p.run(ctx, log); err != nil {
-			result.Outcome, result.Message = history.Failed, err.Error()
-			if ctx.Err() != nil {
-				result.Outcome = history.Interrupted
-			}
+			result.Outcome, result.Message = failedOutcome(ctx), endMessage(ctx, err)
+		} else if p.name == Bake && d.unjudged != "" {
+			result.Outcome = history.Incomplete
 		}
 	}
 	took := d.deps.Clock.Now().Sub(started)
@@ -296,6 +300,22 @@ func (d *deployment) runPhase(ctx context.Context, p phase) error {
 		log.ended(result.Outcome, result.Message, took)
 	}
 	return err
+}
+
+// failedOutcome returns the outcome of what did not succeed: interrupted where its context has ended.
+func failedOutcome(ctx context.Context) history.Outcome {
+	if ctx.Err() != nil {
+		return history.Interrupted
+	}
+	return history.Failed
+}
+
+// endMessage returns why a phase did not succeed: the cause of an interruption rather than the error of a context that ended.
+func endMessage(ctx context.Context, err error) string {
+	if cause := context.Cause(ctx); cause != nil && withoutCause(err, cause) == "" {
+		return cause.Error()
+	}
+	return err.Error()
 }
 
 // saveTimeout bounds writing the record. CI systems give about 10 s after an interruption.
@@ -321,6 +341,14 @@ func (d *deployment) saveStarted(ctx context.Context, log phaseLog) {
 	d.recordStarted = true
 	current := d.record
 	current.Phases = append(slices.Clone(current.Phases), history.Phase{Name: log.phase, Outcome: history.Running})
+	d.saveProgress(ctx, log, current)
+}
+
+// saveProgress writes a record of a deployment that has not ended, and reports once that it could not.
+func (d *deployment) saveProgress(ctx context.Context, log phaseLog, current history.Deployment) {
+	if d.recordFailed {
+		return
+	}
 	if err := d.save(ctx, current); err != nil {
 		d.recordFailed = true
 		d.warn(log, "the progress of this deployment is not recorded: "+err.Error())

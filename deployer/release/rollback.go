@@ -34,6 +34,8 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 		return "no service was changed" + d.snapshotNote(ctx), nil // what does not answer does not serve
 	case !d.servicesChanged:
 		return describeUnchanged(d.currentServices(ctx)) + d.snapshotNote(ctx), nil
+	case failedPhase == Bake && !isBakeFailure(cause):
+		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
 	case errors.As(cause, &expired):
 		return "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account" +
 			d.snapshotNote(ctx), nil
@@ -42,9 +44,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	case failedPhase == Health && probes.outside() != "":
 		return fmt.Sprintf("nothing was rolled back, because another image would fail in the same way: the cause is %s, not the application; %s",
 			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx), nil
-	case failedPhase == Bake && !isBakeFailure(cause):
-		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
-	case d.request.Restart && !d.changedCode(ctx):
+	case d.request.Restart && failedPhase != Bake && !d.changedCode(ctx): // a restart is watched only where the image was not verified
 		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
 	case failedPhase == Rollout && d.outsideImage(ctx, cause) != "":
 		return d.notCured(ctx, d.outsideImage(ctx, cause)), nil
@@ -53,14 +53,17 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	}
 	last, code, err := d.lastVerifiedImage(ctx)
 	if err != nil {
-		return "nothing was rolled back: " + err.Error() + d.servesNote(ctx) + d.snapshotNote(ctx), err
+		return "nothing was rolled back: " + err.Error() + d.runsNote(ctx, failedPhase) + d.snapshotNote(ctx), err
 	}
 	log, start := d.phaseLog(RollbackPhase), d.deps.Clock.Now()
-	log.report(Event{Time: start, Kind: PhaseStarted, Phase: log.phase, Message: "rolling back to " + last.Tag})
+	log.report(Event{Time: start, Kind: PhaseStarted, Phase: log.phase, Message: "rolling back to " + last.Tag, Image: &last.Image})
+	d.record.Rollback = history.Running
+	d.saveProgress(ctx, log, d.record)
 	err = d.redeploy(ctx, log, last, code)
 	took := d.deps.Clock.Now().Sub(start)
 	if err != nil {
-		log.ended(history.Failed, err.Error(), took)
+		d.record.Rollback = failedOutcome(ctx)
+		log.ended(d.record.Rollback, endMessage(ctx, err), took)
 		return fmt.Sprintf("the rollback to %s failed too, so both versions may be running: %s\n"+
 			"check what runs with `deployer status --env %[3]s --only ecs_service,ecs_tasks`, then choose an image: "+
 			"`deployer rollback --env %[3]s --to TAG` or `deployer up --env %[3]s --code-only --image-tag TAG`",
@@ -69,6 +72,7 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	d.record.RolledBackTo = &last.Image
 	runs := fmt.Sprintf("%s (%s) runs again", last.Tag, awsx.ShortDigest(last.Digest))
 	answer, outcome := d.probeRolledBack(ctx, log, d.infra.Deployed(code))
+	d.record.Rollback = outcome
 	log.ended(outcome, runs+answer, d.deps.Clock.Now().Sub(start))
 	return "rolled back: " + runs + answer + d.databaseNote(ctx), nil
 }
@@ -81,7 +85,7 @@ func (d *deployment) leftToPerson(ctx context.Context, failedPhase string) strin
 		return fmt.Sprintf("the services were rolled out before the migration and run the new image, which was not rolled back: deployment.rollback is %s; "+
 			"`deployer rollback --env %s` redeploys the last image that was verified healthy", setting, stack) + d.snapshotNote(ctx)
 	case d.isFirst(ctx):
-		return "nothing was rolled back: this is the first deployment" + d.servesNote(ctx)
+		return "nothing was rolled back: this is the first deployment" + d.runsNote(ctx, failedPhase) + d.snapshotNote(ctx)
 	case failedPhase == Health || failedPhase == Bake:
 		back := d.wayBack(ctx)
 		if back != "" {
@@ -141,6 +145,14 @@ func (d *deployment) servesNote(ctx context.Context) string {
 		return ""
 	}
 	return fmt.Sprintf("; api has 0 of %d tasks running, so nothing serves", api.desired)
+}
+
+// runsNote returns that the new image serves although it failed its bake, else that nothing serves, as the end of a sentence.
+func (d *deployment) runsNote(ctx context.Context, failedPhase string) string {
+	if failedPhase == Bake {
+		return "; " + d.imageRuns() + " and serves"
+	}
+	return d.servesNote(ctx)
 }
 
 // imageRuns returns that the new image runs.

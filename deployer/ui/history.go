@@ -69,6 +69,8 @@ func outcomeText(d history.Deployment) string {
 	switch {
 	case d.RolledBackTo != nil:
 		return strings.TrimPrefix(failedPhase(d)+", "+unbroken("rolled back"), ", ")
+	case d.Rollback != "":
+		return strings.TrimPrefix(failedPhase(d)+", rollback "+string(d.Rollback), ", ")
 	case d.Complete() || len(d.Phases) == 0:
 		return string(d.Outcome)
 	}

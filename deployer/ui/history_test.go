@@ -48,6 +48,9 @@ func deploymentsOfEveryKind() []history.Deployment {
 		record(history.Restore, ok, func(d *history.Deployment) {
 			d.Image, d.Restore = history.Image{}, &history.DatabaseSwap{Revert: true, Snapshot: "s"}
 		}),
+		record(history.CodeOnly, failed, func(d *history.Deployment) {
+			d.Phases, d.Rollback = phases(ok, ok, ok, failed), history.Interrupted
+		}),
 	}
 }
 
@@ -58,6 +61,7 @@ func TestHistory(t *testing.T) {
 	for _, want := range []string{
 		`^deployment +started +by +kind +image or snapshot +outcome +took\n`,
 		`\n20261123-161530-1f3a  2026-11-23 16:15 UTC  anna@build-host  full +1.41.8-abc123def +failed: rollout, rolled back +12m34s\n`,
+		`code-only +1.41.8-abc123def +failed: rollout, rollback interrupted `,
 		`restore +v3-backend-development-pre-deploy-20261122-090807 +succeeded `,
 		`restart +1.41.8-abc123def +succeeded `,
 		`full +1.41.8-abc123def +` + string(history.Crashed) + `: provision\n`,

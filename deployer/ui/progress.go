@@ -155,6 +155,8 @@ func (p *Progress) phaseEnded(e release.Event) {
 		mark, message = p.okSign(false), "failed"
 	case history.Interrupted:
 		mark, message = p.okSign(false), "interrupted"
+	case history.Incomplete:
+		mark = p.okSign(false)
 	case history.Skipped:
 		p.printLine("%-10s - skipped: %s", e.Phase, e.Message)
 		return

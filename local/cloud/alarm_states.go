@@ -25,7 +25,7 @@ type alarmState struct {
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 func (m model) stateOf(r *Resource) alarmState {
 	ok := alarmState{types.StateValueOk, "Threshold not crossed", r.Created}
-	if m.faults[faultAlarm] && slices.Contains(firstAlarms(m.State), r) {
+	if m.faults[faultAlarm] && slices.Contains(faultyAlarms(m.State), r) {
 		return alarmState{types.StateValueAlarm, "Threshold Crossed: 3 datapoints were greater than the threshold", r.Created}
 	}
 	if _, hasData := typicalMetrics[r.Text("metricName")]; r.Text("treatMissingData") == "ignore" && !hasData {
@@ -71,6 +71,25 @@ func (m model) stateOf(r *Resource) alarmState {
 		return alarmState{types.StateValueAlarm, fmt.Sprintf("Threshold Crossed: %d datapoints were less than the threshold (1.0).", periods), first}
 	}
 	return ok
+}
+
+// faultyAlarms returns the alarm of each environment that the fault alarm sets: the first that ends a rollout of its services, else the first.
+func faultyAlarms(s *State) []*Resource {
+	alarms := firstAlarms(s)
+	var watched []string
+	for _, service := range s.ByType(typeService) {
+		names, _ := deploymentAlarms(service)
+		watched = append(watched, names...)
+	}
+	for i, first := range alarms {
+		for _, r := range s.ByType(typeMetricAlarm) {
+			if r.Tags()["Environment"] == first.Tags()["Environment"] && slices.Contains(watched, r.Text("name")) {
+				alarms[i] = r
+				break
+			}
+		}
+	}
+	return alarms
 }
 
 // failedExecution returns the last ended execution of a state machine if it ended as the alarm's metric counts; otherwise nil.

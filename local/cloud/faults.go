@@ -67,6 +67,7 @@ const (
 	redeployed     = "; with automatic rollback the last verified image is redeployed"
 	expectRollback = "exit 1; the rollout fails and the cause is reported" + redeployed
 	expectBake     = "exit 1 at bake where deployment.rollout.bake is set; the numbers and the limit are reported" + redeployed
+	expectLeak     = "exit 1 at bake where deployment.rollout.bake is set; the tasks that ran out of memory, or the share that they used, are reported" + redeployed
 	expectTimeout  = "exit 1; the rollout fails at its time limit" + redeployed
 )
 
@@ -103,7 +104,7 @@ func Faults() []Fault {
 		{faultCertificateName, "the load balancer presents a certificate for another name", "exit 1 at health, nothing is rolled back; status: error"},
 		{faultDNSMissing, "the alias records of the environments' domains were deleted outside the deployer", "exit 1 at health, nothing is rolled back; the load balancer itself answers; status: error"},
 		{faultLateErrors, "a new image answers a quarter of its requests with 500 once a task has run for 90 seconds", expectBake},
-		{faultMemoryLeak, "containers of a new image use more and more memory, and run out of it after 5 minutes", expectBake},
+		{faultMemoryLeak, "containers of a new image use more and more memory, and run out of it after 5 minutes", expectLeak},
 		{faultSlowResponses, "a new image answers one request in twenty after more than three seconds", expectBake},
 		{faultPasswordRotated, "RDS rotated the password of every database when the command began", "status: warning; the services restart by themselves, then healthy"},
 		{faultScheduleSleep, "the schedule that puts the environment to sleep starts its state machine; this persists", "the services and the database stop by themselves"},
