@@ -11,8 +11,8 @@ type Stats struct {
 	Environment string    `json:"environment"`
 	Since       time.Time `json:"since"`
 	Until       time.Time `json:"until"`
-	// Deployments counts those that ended within the period, Failed those that failed, were interrupted or killed, or were
-	// rolled back.
+	// Deployments counts those that started within the period and have ended, Failed those of them that failed, were interrupted
+	// or killed, or were rolled back.
 	Deployments int `json:"deployments"`
 	Failed      int `json:"failed"`
 	// DeploymentsPerWeek counts from the first record, where that is younger than the period, but at least a week.
@@ -28,6 +28,8 @@ type Stats struct {
 	// RestoreSeconds is the mean time from the start of a rollout that failed until an image was verified again; nil where none
 	// had to be.
 	RestoreSeconds *float64 `json:"restore_seconds,omitempty"`
+	// NotRestoredSince is the start of the rollout that failed and after which no image was verified; zero where one was.
+	NotRestoredSince time.Time `json:"not_restored_since,omitzero"`
 }
 
 // TotalPhase is the key of a whole deployment in Stats.MedianSeconds.
@@ -39,11 +41,12 @@ const week = 7 * 24 * time.Hour
 // and which rollout an image that was verified within the period restored.
 func NewStats(environment string, records []Deployment, since, until time.Time) Stats {
 	changes := Changes(records, since)
+	restored, brokenSince := restoreTimes(records, since)
 	s := Stats{
 		Environment: environment, Since: since.UTC(), Until: until.UTC(),
 		Deployments: len(changes), MedianSeconds: MedianSeconds(changes),
 		LeadSeconds:    rounded(median(leadTimes(records, since))),
-		RestoreSeconds: rounded(mean(restoreTimes(records, since))),
+		RestoreSeconds: rounded(mean(restored)), NotRestoredSince: brokenSince.UTC(),
 	}
 	for _, c := range changes {
 		if c.Failed {
@@ -176,10 +179,8 @@ func leadTimes(records []Deployment, since time.Time) []float64 {
 
 // restoreTimes returns how long it took until an image was verified again, of the restorations within the period: after a
 // rollout that failed, from its start; after an image that was verified and rolled back on request, from the start of that
-// rollback.
-func restoreTimes(records []Deployment, since time.Time) []float64 {
-	var times []float64
-	var broken time.Time // since when no image is verified; zero where one is
+// rollback. It also returns since when no image is verified, which is zero where one is.
+func restoreTimes(records []Deployment, since time.Time) (times []float64, broken time.Time) {
 	restored := func(from time.Time, d Deployment) {
 		if !d.Ended.Before(since) {
 			times = append(times, d.Ended.Sub(from).Seconds())
@@ -200,7 +201,7 @@ func restoreTimes(records []Deployment, since time.Time) []float64 {
 			broken = d.rolloutStart()
 		}
 	}
-	return times
+	return times, broken
 }
 
 // rolloutStart returns when the rollout of a deployment started.

@@ -54,6 +54,42 @@ func took(long time.Duration) func(*Deployment) {
 	return func(d *Deployment) { d.Ended = d.Started.Add(long) }
 }
 
+// What is still broken at the end of the period has the start of the first rollout after which no image was verified.
+func TestStatsNotRestoredSince(t *testing.T) {
+	back := func(d *Deployment) { d.RolledBackTo = &Image{Digest: "a"} }
+	runs := func(d *Deployment) { d.Outcome, d.Verified = Running, false }
+	destroys := func(d *Deployment) { d.Kind, d.Verified = Destroy, false }
+	died := func(d *Deployment) { d.Outcome = Crashed }
+	failed := func(ago int, edits ...func(*Deployment)) Deployment {
+		return rolledOut(day(ago), "b", append([]func(*Deployment){fails("health")}, edits...)...)
+	}
+	for name, test := range map[string]struct {
+		records []Deployment
+		since   int // in days ago; 0 where nothing is broken
+	}{
+		"nothing failed":            {[]Deployment{rolledOut(day(2), "a")}, 0},
+		"it rolled back by itself":  {[]Deployment{failed(2, back)}, 0},
+		"no service was changed":    {[]Deployment{rolledOut(day(2), "b", fails("preflight"))}, 0},
+		"restored by the next":      {[]Deployment{failed(2), rolledOut(day(1), "c")}, 0},
+		"destroyed meanwhile":       {[]Deployment{failed(4), rolledOut(day(3), "", destroys)}, 0},
+		"the last one":              {[]Deployment{rolledOut(day(3), "a"), failed(2)}, 2},
+		"two in a row":              {[]Deployment{failed(3), failed(2)}, 3},
+		"again after a restoration": {[]Deployment{failed(3, back), failed(2)}, 2},
+		"a crash in the rollout":    {[]Deployment{rolledOut(day(2), "b", fails("rollout"), died)}, 2},
+		"a rollback that failed":    {[]Deployment{failed(3), rolledOut(day(1), "a", backFrom("b"), fails("health"))}, 3},
+		"the next one is running":   {[]Deployment{failed(2), rolledOut(day(1), "c", runs)}, 2},
+		"before the period":         {[]Deployment{failed(91)}, 91},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := time.Time{}
+			if test.since > 0 {
+				want = day(test.since).Add(10 * time.Second) // after the preflight
+			}
+			require.Equal(t, want, NewStats("staging", newestFirst(test.records...), day(90), statsNow).NotRestoredSince)
+		})
+	}
+}
+
 // newestFirst returns records as Store.ListSince does.
 func newestFirst(records ...Deployment) []Deployment {
 	slices.SortStableFunc(records, func(a, b Deployment) int { return b.Started.Compare(a.Started) })

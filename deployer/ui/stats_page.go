@@ -46,7 +46,10 @@ func writeStatsPage(w io.Writer, stats history.Stats, changes []history.Deployed
 		return fmt.Errorf("read the page's template: %w", err)
 	}
 	status := checks.Healthy
-	if stats.Failed > 0 {
+	switch {
+	case !stats.NotRestoredSince.IsZero():
+		status = checks.Error
+	case stats.Failed > 0:
 		status = checks.Warning
 	}
 	page := statsPage{

@@ -82,6 +82,29 @@ time to restore        –, nothing had to be restored
 	require.NotContains(t, page, "<svg")
 }
 
+// An environment that serves errors after its last rollout is shown as not restored, by the text and by the page.
+func TestTimeToRestore(t *testing.T) {
+	seconds, at := 189.0, time.Date(2026, 11, 30, 19, 17, 3, 0, time.UTC)
+	for want, s := range map[string]history.Stats{
+		"–, nothing had to be restored":                        {},
+		"3m09s, mean":                                          {RestoreSeconds: &seconds},
+		"not restored since 2026-11-30 19:17 UTC":              {NotRestoredSince: at, Deployments: 1, Failed: 1},
+		"3m09s, mean; not restored since 2026-11-30 19:17 UTC": {RestoreSeconds: &seconds, NotRestoredSince: at},
+	} {
+		for _, format := range []string{"text", "html"} {
+			var out strings.Builder
+			require.NoError(t, Stats(&out, s, nil, format, Style{}))
+			require.Contains(t, out.String(), want)
+			if !strings.HasPrefix(want, "–") {
+				require.NotContains(t, out.String(), "nothing had to be restored")
+			}
+		}
+	}
+	var out strings.Builder
+	require.NoError(t, Stats(&out, history.Stats{NotRestoredSince: at}, nil, "json", Style{}))
+	require.Contains(t, out.String(), `"not_restored_since": "2026-11-30T19:17:03Z"`)
+}
+
 func TestStatsJSON(t *testing.T) {
 	out := statsOf(t, 20, statsNow.AddDate(0, 0, -90), "json")
 	for _, key := range []string{"deployments_per_week", "failed_share", "median_seconds", "lead_seconds", "restore_seconds"} {
