@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -51,7 +52,7 @@ func statsFigures(s history.Stats) []figure {
 		{"deployments", fmt.Sprintf("%d, %s a week", s.Deployments, formatNumber(s.DeploymentsPerWeek))},
 		{"failed or rolled back", unknownFigure},
 		{"median time", unknownFigure},
-		{"lead time", unknownFigure + ", no image has the time of its commit or build in its labels"},
+		{"lead time", unknownFigure + ", " + s.LeadUnknown},
 		{"time to restore", restoreFigure(s)},
 	}
 	if s.FailedShare != nil {
@@ -80,7 +81,7 @@ func restoreFigure(s history.Stats) string {
 
 // phaseOrder returns the names of phases in the order in which they run, and the total last.
 func phaseOrder(seconds map[string]float64) []string {
-	order := []string{"preflight", "repair", "backup", "provision", "migrate", "rollout", "health", "bake", "validate"}
+	order := release.PhaseOrder()
 	at := func(name string) int {
 		switch i := slices.Index(order, name); {
 		case name == history.TotalPhase:
