@@ -206,7 +206,7 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// Every phase of a deployment is in its place and has a color of its own.
+// Every phase of a deployment is listed in its order and has a color of its own.
 func TestPhaseOrder(t *testing.T) {
 	seconds := map[string]float64{history.TotalPhase: 1, "of a later version": 1}
 	for _, name := range release.PhaseOrder() {
