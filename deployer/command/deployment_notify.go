@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/notify"
@@ -27,12 +29,17 @@ func deploymentNotifyFlag() cli.Flag {
 
 // parseNotify returns the webhook of --notify, nil without one.
 func parseNotify(address string) (*notify.Webhook, error) {
+	address = strings.TrimSpace(address) // a secret of a CI system often ends with a newline
 	if address == "" {
 		return nil, nil
 	}
 	webhook, err := notify.ParseWebhook(address)
 	if err != nil {
-		return nil, hint.With(fmt.Errorf("--notify: %w", err), "give the whole URL, such as https://hooks.slack.com/…")
+		name := "--notify"
+		if strings.TrimSpace(os.Getenv(variable("notify"))) == address {
+			name = variable("notify")
+		}
+		return nil, hint.With(fmt.Errorf("%s: %w", name, err), "give the whole URL, such as https://hooks.slack.com/…")
 	}
 	return &webhook, nil
 }
@@ -41,6 +48,8 @@ func parseNotify(address string) (*notify.Webhook, error) {
 type deploymentNotifier struct {
 	queue    *notify.Queue
 	terminal *terminal
+	// clock is the account's, as in records.
+	clock clock.Clock
 	// record is that of the deployment when it started; nil before.
 	record *history.Deployment
 	// failed are the phases that failed so far.
@@ -57,18 +66,24 @@ func (s *services) withNotifier(ctx context.Context, address string, run func(*d
 	if webhook == nil {
 		return run(nil)
 	}
-	n := &deploymentNotifier{queue: notify.NewQueue(*webhook), terminal: s.terminal}
+	n := &deploymentNotifier{queue: notify.NewQueue(*webhook), terminal: s.terminal, clock: clock.Real()}
 	err = run(n)
-	wait := notifyWait
-	if ctx.Err() != nil {
-		wait = notifyWaitInterrupted
-	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
-	defer cancel()
-	if failure := n.queue.Close(limited); failure != nil {
-		printError(s.terminal.err, failure)
-	}
+	n.close(ctx)
 	return err
+}
+
+// close waits until the messages are posted, and for a shorter time once ctx ends, be it before or during the wait.
+func (n *deploymentNotifier) close(ctx context.Context) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), notifyWait)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(notifyWaitInterrupted, cancel) })
+	defer stop()
+	failures := n.queue.Close(limited, func(what string) {
+		n.terminal.log(fmt.Sprintf("waiting for at most %s to post %s; Ctrl-C shortens that to %s", notifyWait, what, notifyWaitInterrupted))
+	})
+	for _, failure := range failures {
+		printError(n.terminal.err, failure)
+	}
 }
 
 // started posts that a deployment has passed preflight.
@@ -105,5 +120,5 @@ func (n *deploymentNotifier) ended(d history.Deployment) {
 
 func (n *deploymentNotifier) post(event notify.DeploymentEvent, d history.Deployment) {
 	d = release.WithoutLogExcerpts(n.terminal.flags.addToRecord(d))
-	n.queue.Add(notify.NewDeploymentMessage(event, d, runURL(os.Getenv), time.Now()))
+	n.queue.Add(notify.NewDeploymentMessage(event, d, runURL(os.Getenv), n.clock.Now()))
 }

@@ -99,7 +99,7 @@ func (o historyOptions) run(ctx context.Context) error {
 			return nil
 		}
 		err = ui.History(o.terminal.out, list.Map(history.MarkCrashed(records, running), o.terminal.flags.addToRecord), o.format, o.terminal.style())
-		o.printSimulated(t)
+		o.printSimulated(t, len(records))
 		return err
 	})
 }
@@ -110,9 +110,13 @@ func (o historyOptions) warnUnreadable(records []history.Deployment) {
 	}
 }
 
-// printSimulated prints, below a text, that the account is simulated.
-func (o historyOptions) printSimulated(t *target.Target) {
-	if t.Simulated != nil && o.format == "text" {
+// printSimulated prints, below a text about a number of deployments, that the account is simulated.
+func (o historyOptions) printSimulated(t *target.Target, deployments int) {
+	switch {
+	case t.Simulated == nil || o.format != "text":
+	case deployments == 0:
+		o.terminal.printf("the account is simulated\n")
+	default:
 		o.terminal.printf("all of them in the simulated account\n")
 	}
 }
@@ -139,7 +143,7 @@ func (o historyOptions) printStats(ctx context.Context, t *target.Target, runnin
 	records = history.MarkCrashed(records, running)
 	stats, changes := history.NewStats(t.Name, records, since, now), history.Changes(records, since)
 	err = ui.Stats(o.terminal.out, stats, changes, o.format, o.terminal.style())
-	o.printSimulated(t)
+	o.printSimulated(t, stats.Deployments)
 	return err
 }
 

@@ -153,13 +153,33 @@ func (o logsOptions) query(env *environment.Environment, now time.Time) (logs.Qu
 	}, nil
 }
 
-var daysAgo = lazyregexp.New(`^([0-9]{1,4})d$`)
+var (
+	daysAgo  = lazyregexp.New(`^([0-9]+)d$`)
+	unitsAgo = lazyregexp.New(`^[0-9]+[smhd]$`)
+)
 
 // parseTime parses a time: how long before now, or a time of RFC 3339; one without a zone is UTC.
 func parseTime(flag, text string, now time.Time) (time.Time, error) {
+	at, err := parseAnyTime(flag, text, now)
+	if err == nil && at.Before(earliestTime) {
+		return earliestTime, nil
+	}
+	return at, err
+}
+
+// earliestTime is before everything that is logged and recorded. CloudWatch Logs takes no time before it.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+var earliestTime = time.Unix(0, 0).UTC()
+
+// maxDaysAgo is more than has passed since earliestTime.
+const maxDaysAgo = 1_000_000
+
+// parseAnyTime returns the time of parseTime, which may be earlier than earliestTime.
+func parseAnyTime(flag, text string, now time.Time) (time.Time, error) {
 	if m := daysAgo.FindStringSubmatch(text); m != nil {
-		days, _ := strconv.Atoi(m[1])
-		return now.AddDate(0, 0, -days), nil
+		if days, err := strconv.Atoi(m[1]); err == nil && days <= maxDaysAgo {
+			return now.AddDate(0, 0, -days), nil
+		}
 	}
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
@@ -168,6 +188,9 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 		if at, err := time.Parse(form, text); err == nil {
 			return at, nil
 		}
+	}
+	if unitsAgo.MatchString(text) {
+		return earliestTime, nil // longer ago than a duration can be
 	}
 	return time.Time{}, hint.With(fmt.Errorf("%s %q is not a time", flag, text), "give how long ago, such as 90s, 15m, 2h or 7d, or a time such as 2026-11-23T20:00:00Z")
 }

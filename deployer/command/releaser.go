@@ -54,7 +54,7 @@ func (r releaser) run(ctx context.Context, t *target.Target, env *environment.En
 	deps := releaseDeps(t, env)
 	deps.OpenStack, deps.Report = open, r.notifier.watch(reportPhases(t.Held, progress.Report))
 	if r.notifier != nil {
-		deps.Started = r.notifier.started
+		deps.Started, r.notifier.clock = r.notifier.started, t.Clock
 	}
 	deps.Deployed = func(ctx context.Context) (*environment.Environment, error) { return r.stacks.Deployed(ctx, t) }
 	request.ID, request.By, request.PreviousCrashed, request.Wait = newID(t.Clock.Now()), whoami(), t.Held.TakenOver(), r.wait

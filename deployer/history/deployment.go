@@ -36,7 +36,7 @@ type Image struct {
 	Digest string `json:"digest"`
 	// Reference is repository@digest, as task definitions have it.
 	Reference string `json:"reference"`
-	// Created is when its code was committed or it was built, by its labels; zero where they do not have it.
+	// Created is when its code was committed or it was built, by its labels or its configuration; zero where neither has it.
 	Created time.Time `json:"created,omitzero"`
 }
 

@@ -11,8 +11,11 @@ type Stats struct {
 	Environment string    `json:"environment"`
 	Since       time.Time `json:"since"`
 	Until       time.Time `json:"until"`
-	// Deployments counts those that ended within the period, Failed those that failed, were interrupted or killed, or were
-	// rolled back.
+	// Begin is the start of the first record, where that is younger than the period, and Since otherwise. It is at least a week
+	// before Until, or Since.
+	Begin time.Time `json:"-"`
+	// Deployments counts those that started within the period and have ended, Failed those of them that failed, were interrupted
+	// or killed, or were rolled back.
 	Deployments int `json:"deployments"`
 	Failed      int `json:"failed"`
 	// DeploymentsPerWeek counts from the first record, where that is younger than the period, but at least a week.
@@ -25,9 +28,13 @@ type Stats struct {
 	// LeadSeconds is the median time from an image's creation to the end of the deployment that first verified it; nil where no
 	// image has that time.
 	LeadSeconds *float64 `json:"lead_seconds,omitempty"`
+	// LeadUnknown is why LeadSeconds is nil; "" where it is not.
+	LeadUnknown string `json:"-"`
 	// RestoreSeconds is the mean time from the start of a rollout that failed until an image was verified again; nil where none
 	// had to be.
 	RestoreSeconds *float64 `json:"restore_seconds,omitempty"`
+	// NotRestoredSince is the start of the rollout that failed and after which no image was verified; zero where one was.
+	NotRestoredSince time.Time `json:"not_restored_since,omitzero"`
 }
 
 // TotalPhase is the key of a whole deployment in Stats.MedianSeconds.
@@ -39,30 +46,40 @@ const week = 7 * 24 * time.Hour
 // and which rollout an image that was verified within the period restored.
 func NewStats(environment string, records []Deployment, since, until time.Time) Stats {
 	changes := Changes(records, since)
+	leads, unknown := leadTimes(records, since)
+	restored, brokenSince := restoreTimes(records, since)
 	s := Stats{
-		Environment: environment, Since: since.UTC(), Until: until.UTC(),
+		Environment: environment, Since: since.UTC(), Until: until.UTC(), Begin: begin(records, since, until).UTC(),
 		Deployments: len(changes), MedianSeconds: MedianSeconds(changes),
-		LeadSeconds:    rounded(median(leadTimes(records, since))),
-		RestoreSeconds: rounded(mean(restoreTimes(records, since))),
+		LeadSeconds: rounded(median(leads)), LeadUnknown: unknown,
+		RestoreSeconds: rounded(mean(restored)), NotRestoredSince: brokenSince.UTC(),
 	}
 	for _, c := range changes {
 		if c.Failed {
 			s.Failed++
 		}
 	}
-	begin := since
-	if len(records) > 0 {
-		if first := records[len(records)-1].Started; first.After(since) {
-			begin = first
-		}
-	}
-	weeks := max(1, float64(until.Sub(begin))/float64(week))
+	weeks := max(1, float64(until.Sub(s.Begin))/float64(week))
 	s.DeploymentsPerWeek = round(float64(s.Deployments)/weeks, 100)
 	if s.Deployments > 0 {
 		share := round(float64(s.Failed)/float64(s.Deployments), 1000)
 		s.FailedShare = &share
 	}
 	return s
+}
+
+// begin returns Stats.Begin.
+func begin(records []Deployment, since, until time.Time) time.Time {
+	first := until.Add(-week)
+	for _, d := range records {
+		if !d.Started.IsZero() && d.Started.Before(first) { // a record that is unreadable has no start
+			first = d.Started
+		}
+	}
+	if first.Before(since) {
+		return since
+	}
+	return first
 }
 
 // A DeployedChange is a deployment that statistics count.
@@ -92,7 +109,7 @@ func (c DeployedChange) FailedPhase() string {
 }
 
 // Changes returns the deployments of a period that statistics count, the newest first: those that changed an environment or
-// tried to. A restart, a rollback on request, a migration, a restore and a destroy are none.
+// tried to. A restart, a rollback on request, a migration, a restore, sleep, wake and a destroy are none.
 func Changes(records []Deployment, since time.Time) []DeployedChange {
 	replaced := replacedByRollback(records)
 	var changes []DeployedChange
@@ -110,7 +127,7 @@ func (d Deployment) changes() bool {
 	switch d.Kind {
 	case Full, CodeOnly, Components, Shared:
 		return !d.Restarted && d.Outcome != Running && d.Outcome != Unreadable
-	case Rollback, Migrate, Restore, Destroy:
+	case Rollback, Migrate, Restore, Sleep, Wake, Destroy:
 	}
 	return false
 }
@@ -157,9 +174,9 @@ func MedianSeconds(changes []DeployedChange) map[string]float64 {
 }
 
 // leadTimes returns the seconds from the creation of an image to the end of the deployment that first verified it, of those
-// within the period.
-func leadTimes(records []Deployment, since time.Time) []float64 {
-	var times []float64
+// within the period, and why there are none.
+func leadTimes(records []Deployment, since time.Time) (times []float64, unknown string) {
+	first, dated := 0, 0 // deployments that first verified an image, and those whose image has its time
 	verified := map[string]bool{}
 	for _, d := range slices.Backward(records) {
 		if !d.Verified || verified[d.Image.Digest] {
@@ -167,19 +184,32 @@ func leadTimes(records []Deployment, since time.Time) []float64 {
 		}
 		verified[d.Image.Digest] = true
 		lead := d.Ended.Sub(d.Image.Created)
-		if d.changes() && !d.Started.Before(since) && !d.Image.Created.IsZero() && lead > 0 {
-			times = append(times, lead.Seconds())
+		if !d.changes() || d.Started.Before(since) {
+			continue
+		}
+		first++
+		if !d.Image.Created.IsZero() {
+			dated++
+			if lead > 0 {
+				times = append(times, lead.Seconds())
+			}
 		}
 	}
-	return times
+	switch {
+	case len(times) > 0:
+		return times, ""
+	case first == 0:
+		return nil, "no new image was verified"
+	case dated == 0:
+		return nil, "no record of a new image has the time of its commit or build, from its labels or configuration"
+	}
+	return nil, "the time of the commit or build of new images is later than their deployment"
 }
 
 // restoreTimes returns how long it took until an image was verified again, of the restorations within the period: after a
 // rollout that failed, from its start; after an image that was verified and rolled back on request, from the start of that
-// rollback.
-func restoreTimes(records []Deployment, since time.Time) []float64 {
-	var times []float64
-	var broken time.Time // since when no image is verified; zero where one is
+// rollback. It also returns since when no image is verified, which is zero where one is.
+func restoreTimes(records []Deployment, since time.Time) (times []float64, broken time.Time) {
 	restored := func(from time.Time, d Deployment) {
 		if !d.Ended.Before(since) {
 			times = append(times, d.Ended.Sub(from).Seconds())
@@ -200,7 +230,7 @@ func restoreTimes(records []Deployment, since time.Time) []float64 {
 			broken = d.rolloutStart()
 		}
 	}
-	return times
+	return times, broken
 }
 
 // rolloutStart returns when the rollout of a deployment started.

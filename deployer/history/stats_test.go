@@ -54,6 +54,42 @@ func took(long time.Duration) func(*Deployment) {
 	return func(d *Deployment) { d.Ended = d.Started.Add(long) }
 }
 
+// What is still broken at the end of the period has the start of the first rollout after which no image was verified.
+func TestStatsNotRestoredSince(t *testing.T) {
+	back := func(d *Deployment) { d.RolledBackTo = &Image{Digest: "a"} }
+	runs := func(d *Deployment) { d.Outcome, d.Verified = Running, false }
+	destroys := func(d *Deployment) { d.Kind, d.Verified = Destroy, false }
+	died := func(d *Deployment) { d.Outcome = Crashed }
+	failed := func(ago int, edits ...func(*Deployment)) Deployment {
+		return rolledOut(day(ago), "b", append([]func(*Deployment){fails("health")}, edits...)...)
+	}
+	for name, test := range map[string]struct {
+		records []Deployment
+		since   int // in days ago; 0 where nothing is broken
+	}{
+		"nothing failed":            {[]Deployment{rolledOut(day(2), "a")}, 0},
+		"it rolled back by itself":  {[]Deployment{failed(2, back)}, 0},
+		"no service was changed":    {[]Deployment{rolledOut(day(2), "b", fails("preflight"))}, 0},
+		"restored by the next":      {[]Deployment{failed(2), rolledOut(day(1), "c")}, 0},
+		"destroyed meanwhile":       {[]Deployment{failed(4), rolledOut(day(3), "", destroys)}, 0},
+		"the last one":              {[]Deployment{rolledOut(day(3), "a"), failed(2)}, 2},
+		"two in a row":              {[]Deployment{failed(3), failed(2)}, 3},
+		"again after a restoration": {[]Deployment{failed(3, back), failed(2)}, 2},
+		"a crash in the rollout":    {[]Deployment{rolledOut(day(2), "b", fails("rollout"), died)}, 2},
+		"a rollback that failed":    {[]Deployment{failed(3), rolledOut(day(1), "a", backFrom("b"), fails("health"))}, 3},
+		"the next one is running":   {[]Deployment{failed(2), rolledOut(day(1), "c", runs)}, 2},
+		"before the period":         {[]Deployment{failed(91)}, 91},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := time.Time{}
+			if test.since > 0 {
+				want = day(test.since).Add(10 * time.Second) // after the preflight
+			}
+			require.Equal(t, want, NewStats("staging", newestFirst(test.records...), day(90), statsNow).NotRestoredSince)
+		})
+	}
+}
+
 // newestFirst returns records as Store.ListSince does.
 func newestFirst(records ...Deployment) []Deployment {
 	slices.SortStableFunc(records, func(a, b Deployment) int { return b.Started.Compare(a.Started) })
@@ -77,6 +113,8 @@ func TestStatsCountsDeployments(t *testing.T) {
 		"one that runs":            {[]Deployment{rolledOut(day(1), "a", func(d *Deployment) { d.Outcome = Running })}, 0, 0, 0},
 		"one that is unreadable":   {[]Deployment{{Outcome: Unreadable}}, 0, 0, 0},
 		"a restart":                {[]Deployment{rolledOut(day(1), "a", func(d *Deployment) { d.Restarted = true })}, 0, 0, 0},
+		"sleep":                    {[]Deployment{rolledOut(day(1), "", ofKind(Sleep))}, 0, 0, 0},
+		"wake":                     {[]Deployment{rolledOut(day(1), "", ofKind(Wake))}, 0, 0, 0},
 		"what is no deployment":    {[]Deployment{rolledOut(day(1), "a", ofKind(Migrate)), rolledOut(day(1), "a", ofKind(Restore)), rolledOut(day(1), "a", ofKind(Destroy))}, 0, 0, 0},
 		"full, components, shared": {[]Deployment{rolledOut(day(1), "a", ofKind(Full)), rolledOut(day(1), "a", ofKind(Components)), rolledOut(day(1), "a", ofKind(Shared))}, 3, 0, 3},
 		"a rollback on request": {[]Deployment{
@@ -102,6 +140,27 @@ func TestStatsCountsDeployments(t *testing.T) {
 	}
 }
 
+// The charts begin at the first record, a week before the end at least, and never before the period.
+func TestStatsBegin(t *testing.T) {
+	first := rolledOut(day(30), "a")
+	for name, test := range map[string]struct {
+		records     []Deployment
+		since, want time.Time
+	}{
+		"no record":                    {nil, day(90), day(7)},
+		"a young record":               {[]Deployment{rolledOut(day(1), "a")}, day(90), day(7)},
+		"the first record":             {[]Deployment{first, rolledOut(day(1), "b")}, day(90), day(30)},
+		"a record from before":         {[]Deployment{first, rolledOut(day(1), "b")}, day(20), day(20)},
+		"a short period":               {[]Deployment{first}, day(2), day(2)},
+		"the year 1":                   {[]Deployment{first}, time.Time{}.Add(time.Second), day(30)},
+		"an unreadable record is last": {[]Deployment{first, {Outcome: Unreadable}}, day(90), day(30)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, NewStats("staging", newestFirst(test.records...), test.since, statsNow).Begin)
+		})
+	}
+}
+
 func TestStatsMedians(t *testing.T) {
 	s := NewStats("staging", newestFirst(
 		rolledOut(day(9), "a"), rolledOut(day(8), "b", took(300*time.Second)), rolledOut(day(7), "c", took(time.Hour), fails("health")),
@@ -112,12 +171,23 @@ func TestStatsMedians(t *testing.T) {
 }
 
 func TestStatsLeadTime(t *testing.T) {
+	const none = "no new image was verified"
+	unknown := map[string]string{ // why there is no lead time
+		"nothing was deployed":  none,
+		"none was verified":     none,
+		"before the period":     none,
+		"a rollback":            none,
+		"no image has the time": "no record of a new image has the time of its commit or build, from its labels or configuration",
+		"a clock that is wrong": "the time of the commit or build of new images is later than their deployment",
+	}
 	hour := func(d time.Time, hours int) time.Time { return d.Add(time.Duration(hours) * time.Hour) }
 	for name, test := range map[string]struct {
 		records []Deployment
 		want    float64 // in hours; 0 for none
 	}{
+		"nothing was deployed":     {nil, 0},
 		"no image has the time":    {[]Deployment{rolledOut(day(2), "a")}, 0},
+		"none was verified":        {[]Deployment{rolledOut(day(2), "a", createdAt(day(3)), fails("health"))}, 0},
 		"the first of each image":  {[]Deployment{rolledOut(day(5), "a", createdAt(hour(day(5), -2))), rolledOut(day(2), "a", createdAt(hour(day(5), -2)))}, 2},
 		"a failed one comes later": {[]Deployment{rolledOut(day(5), "a", createdAt(hour(day(5), -2)), fails("health")), rolledOut(day(4), "a", createdAt(hour(day(5), -2)))}, 26},
 		"before the period":        {[]Deployment{rolledOut(day(95), "a", createdAt(day(96))), rolledOut(day(2), "a", createdAt(day(96)))}, 0},
@@ -129,6 +199,7 @@ func TestStatsLeadTime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := NewStats("staging", newestFirst(test.records...), day(90), statsNow)
+			require.Equal(t, unknown[name], s.LeadUnknown)
 			if test.want == 0 {
 				require.Nil(t, s.LeadSeconds)
 				return

@@ -2,9 +2,9 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
+	"sync/atomic"
+	"time"
 
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
@@ -12,15 +12,27 @@ import (
 // queueLength is how many messages wait at most: a deployment has three.
 const queueLength = 8
 
+// slowPost is how long Close waits before it reports that it waits.
+const slowPost = 500 * time.Millisecond
+
 // A Queue posts messages in the background, in their order, so that a webhook neither delays nor fails what it is notified of.
 type Queue struct {
 	webhook  Webhook
 	messages chan any
 	cancel   context.CancelFunc
-	// done is closed after the last message; failures are complete then.
+	// done is closed after the last message; failures and dropped are complete then.
 	done     chan struct{}
-	failures []error
-	dropped  int
+	failures []postFailure
+	// pending is how many messages wait or are being posted.
+	pending atomic.Int32
+	// dropped is how many messages were not posted, because there was no room or no time for them.
+	dropped atomic.Int32
+}
+
+// A postFailure is why a number of messages could not be posted.
+type postFailure struct {
+	err      error
+	messages int
 }
 
 // NewQueue starts a queue, which Close ends.
@@ -30,42 +42,72 @@ func NewQueue(w Webhook) *Queue {
 	go func() {
 		defer close(q.done)
 		for message := range q.messages {
-			if err := w.Post(ctx, message); err != nil {
-				q.failures = append(q.failures, err)
-			}
+			q.post(ctx, message)
+			q.pending.Add(-1)
 		}
 	}()
 	return q
 }
 
+// post posts a message, and records why it could not. Once the context has ended, it drops the message.
+func (q *Queue) post(ctx context.Context, message any) {
+	if ctx.Err() != nil {
+		q.dropped.Add(1)
+		return
+	}
+	err := q.webhook.Post(ctx, message)
+	if err == nil {
+		return
+	}
+	for i := range q.failures {
+		if q.failures[i].err.Error() == err.Error() {
+			q.failures[i].messages++
+			return
+		}
+	}
+	q.failures = append(q.failures, postFailure{err, 1})
+}
+
 // Add queues a message and returns at once. A message for which there is no room is dropped. Add and Close are called by one
 // goroutine.
 func (q *Queue) Add(message any) {
+	q.pending.Add(1)
 	select {
 	case q.messages <- message:
 	default:
-		q.dropped++
+		q.pending.Add(-1)
+		q.dropped.Add(1)
 	}
 }
 
-// Close waits until every message is posted, but no longer than ctx, and returns why messages were not, each reason once.
-func (q *Queue) Close(ctx context.Context) error {
+// Close waits until every message is posted, but no longer than ctx, and returns why messages were not, each reason once with the
+// number of messages. If that takes time, it calls waiting with what it waits for.
+func (q *Queue) Close(ctx context.Context, waiting func(what string)) []error {
 	close(q.messages)
+	slow := time.NewTimer(slowPost)
+	defer slow.Stop()
 	select {
 	case <-q.done:
 	case <-ctx.Done():
+	case <-slow.C:
+		waiting(fmt.Sprintf("%s to %s", text.Plural(int(q.pending.Load()), "message", ""), q.webhook))
+		select {
+		case <-q.done:
+		case <-ctx.Done():
+		}
 	}
 	q.cancel()
 	<-q.done // the posts end with their context
-	if q.dropped > 0 {
-		lost := text.Plural(q.dropped, "message was", "messages were")
-		q.failures = append(q.failures, fmt.Errorf("notify %s: %s not sent", q.webhook, lost))
-	}
 	var reasons []error
 	for _, failure := range q.failures {
-		if !slices.ContainsFunc(reasons, func(other error) bool { return other.Error() == failure.Error() }) {
-			reasons = append(reasons, failure)
+		if failure.messages > 1 {
+			failure.err = fmt.Errorf("%w (%d messages)", failure.err, failure.messages)
 		}
+		reasons = append(reasons, failure.err)
 	}
-	return errors.Join(reasons...)
+	if dropped := int(q.dropped.Load()); dropped > 0 {
+		lost := text.Plural(dropped, "more message was", "more messages were")
+		reasons = append(reasons, fmt.Errorf("notify %s: %s not sent, because those before took too long", q.webhook, lost))
+	}
+	return reasons
 }

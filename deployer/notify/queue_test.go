@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -31,7 +33,7 @@ func TestQueuePostsInOrder(t *testing.T) {
 	for _, text := range []string{"a", "b", "c"} {
 		q.Add(DeploymentMessage{Text: text})
 	}
-	require.NoError(t, q.Close(t.Context()))
+	require.Empty(t, q.Close(t.Context(), silent(t)))
 	require.Equal(t, []string{"a", "b", "c"}, got)
 }
 
@@ -51,18 +53,40 @@ func TestQueueOfAHangingWebhook(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	start := time.Now()
-	err := q.Close(over)
+	reasons := q.Close(over, silent(t))
 	require.Less(t, time.Since(start), postTimeout/2)
-	require.ErrorContains(t, err, "no response in time")
-	require.ErrorContains(t, err, "2 messages were not sent")
-	require.NotContains(t, err.Error(), "SECRET")
+	require.Len(t, reasons, 2)
+	require.EqualError(t, reasons[0], "notify "+q.webhook.String()+": no response in time")
+	require.EqualError(t, reasons[1], fmt.Sprintf("notify %s: %d more messages were not sent, because those before took too long",
+		q.webhook, queueLength+2), "those without room, and those behind the one that hangs")
+	require.NotContains(t, errors.Join(reasons...).Error(), "SECRET")
 }
 
-// The same reason is reported once.
+// silent fails the test where Close reports that it waits.
+func silent(t *testing.T) func(string) {
+	return func(what string) { t.Errorf("it waits for %s", what) }
+}
+
+// A wait that takes time is reported, with what is waited for.
+func TestQueueReportsThatItWaits(t *testing.T) {
+	release := make(chan struct{})
+	q := NewQueue(serve(t, func(http.ResponseWriter, *http.Request) { <-release }))
+	q.Add(DeploymentMessage{Text: "a"})
+	q.Add(DeploymentMessage{Text: "b"})
+	waited := ""
+	require.Empty(t, q.Close(t.Context(), func(what string) {
+		waited = what
+		close(release)
+	}))
+	require.Equal(t, "2 messages to "+q.webhook.String(), waited)
+}
+
+// The same reason is reported once, with the number of messages.
 func TestQueueReportsFailures(t *testing.T) {
 	q := NewQueue(serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }))
 	q.Add(DeploymentMessage{Text: "a"})
 	q.Add(DeploymentMessage{Text: "b"})
-	err := q.Close(t.Context())
-	require.EqualError(t, err, "notify "+q.webhook.String()+": the server answered 404 Not Found")
+	reasons := q.Close(t.Context(), silent(t))
+	require.Len(t, reasons, 1)
+	require.EqualError(t, reasons[0], "notify "+q.webhook.String()+": the server answered 404 Not Found (2 messages)")
 }

@@ -5,12 +5,15 @@ package notify
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,29 +67,46 @@ func (w Webhook) Post(ctx context.Context, m any) error {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("notify %s: the server answered %s%s", w, response.Status, w.responseSnippet(response.Body))
+		return fmt.Errorf("notify %s: %w", w, responseError(response))
 	}
 	return nil
 }
 
-// snippetLength is how many bytes of a response are shown.
-const snippetLength = 200
-
-// responseSnippet returns the start of the response, such as Slack's invalid_payload; nothing of a page, or of one that repeats the URL.
-func (w Webhook) responseSnippet(body io.Reader) string {
-	raw, _ := io.ReadAll(io.LimitReader(body, snippetLength))
-	snippet := strings.Join(strings.Fields(string(raw)), " ")
-	parsed, err := url.Parse(w.address)
-	if snippet == "" || err != nil || strings.Contains(snippet, "<") || parsed.Path != "/" && strings.Contains(snippet, parsed.Path) {
-		return ""
-	}
-	return ": " + snippet
+// slackErrors are the responses with which Slack explains a status. Another text of a server is not printed: it may repeat a part
+// of the URL, which is a secret.
+// Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/#handling_errors
+// Source: https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks
+var slackErrors = []string{
+	"action_prohibited", "channel_is_archived", "channel_not_found", "invalid_blocks", "invalid_payload", "invalid_token",
+	"missing_text_or_fallback_or_attachments", "no_active_hooks", "no_service", "no_service_id", "no_team", "no_text",
+	"posting_to_general_channel_denied", "rollup_error", "team_disabled", "too_many_attachments", "user_not_found",
 }
 
-// postError returns an error of the HTTP client without the address.
+// maxResponse is how many bytes of a response are read.
+const maxResponse = 200
+
+// responseError returns the status of a response, and Slack's reason. The text beside the status code is the server's, too.
+func responseError(response *http.Response) error {
+	status := strings.TrimSpace(fmt.Sprintf("the server answered %d %s", response.StatusCode, http.StatusText(response.StatusCode)))
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	if reason := strings.TrimSpace(string(body)); slices.Contains(slackErrors, reason) {
+		return fmt.Errorf("%s: %s", status, reason)
+	}
+	return errors.New(status)
+}
+
+// postError returns an error of the HTTP client without the address. An error that quotes a response, such as one that is not HTTP,
+// is not printed, as other texts of a server are not.
 func postError(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return errors.New("no response in time")
 	}
-	return sanitize.WithoutURL(err)
+	var network *net.OpError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &network), errors.As(err, &certificate), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, http.ErrSchemeMismatch):
+		return sanitize.WithoutURL(err)
+	}
+	return errors.New("no valid response of the server or of a proxy")
 }

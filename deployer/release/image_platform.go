@@ -27,21 +27,19 @@ import (
 const maxConfigSize = 4 << 20
 
 // platform returns the problem of an image that is built for another platform than the tasks', which would fail in the migration at
-// the earliest. Where the platform cannot be read it is a warning. It also finds out when the image was created.
-func (p *preflight) platform(ctx context.Context, image *Image) []Problem {
+// the earliest. Where the platform cannot be read it is a warning. The configuration is that of readImageConfig, or its error.
+func (p *preflight) platform(image *Image, config ecrimage.Config, err error) []Problem {
 	if image.Empty {
 		return []Problem{{
 			Check: "platform", Stops: true, Message: image.Tag + " is an index that lists no image, only attestations or nothing",
 			Hint: "build it with `docker buildx build --platform " + p.env.Platform() + "`, push it, and deploy it",
 		}}
 	}
-	config, err := readConfig(ctx, p.aws, p.env, cmp.Or(image.runs, image.Digest))
-	image.Created = config.CreatedAt()
 	platforms := image.Platforms
 	if len(platforms) == 0 {
 		platforms = []string{config.String()}
 	} else {
-		err = nil // the index names them, and only statistics need the time
+		err = nil // the index names them
 	}
 	if err != nil {
 		return []Problem{{
@@ -62,7 +60,16 @@ func PlatformProblems(ctx context.Context, cfg aws.Config, env *environment.Envi
 		return nil, err
 	}
 	byFile := &preflight{env: env, aws: cfg, appliesFile: true}
-	return list.Filter(byFile.platform(ctx, image), func(p Problem) bool { return p.Stops }), nil
+	config, err := byFile.readImageConfig(ctx, image)
+	return list.Filter(byFile.platform(image, config, err), func(p Problem) bool { return p.Stops }), nil
+}
+
+// readImageConfig reads the configuration of the image that the tasks run; an index that lists no image has none.
+func (p *preflight) readImageConfig(ctx context.Context, image *Image) (ecrimage.Config, error) {
+	if image.Empty {
+		return ecrimage.Config{}, nil
+	}
+	return readConfig(ctx, p.aws, p.env, cmp.Or(image.runs, image.Digest))
 }
 
 // evaluatePlatform compares the platforms of an image with the tasks', which is that of the environment's file or of the code that

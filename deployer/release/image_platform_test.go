@@ -81,13 +81,19 @@ func TestPlatformByTheFile(t *testing.T) {
 func TestMigrationKeepsTheArchitecture(t *testing.T) {
 	image := &Image{Image: history.Image{Tag: "t", Digest: "sha256:1"}, Platforms: []string{"linux/arm64"}, runs: "sha256:1"}
 	refused := fakeAWS(func(any) (any, error) { return nil, errors.New("no") })
-	require.NotEmpty(t, (&preflight{env: staging(t), aws: refused}).platform(t.Context(), image))
-	require.Empty(t, (&preflight{env: staging(t), aws: refused, migrationOnly: true}).platform(t.Context(), image))
+	require.NotEmpty(t, platformProblems(t, &preflight{env: staging(t), aws: refused}, image))
+	require.Empty(t, platformProblems(t, &preflight{env: staging(t), aws: refused, migrationOnly: true}, image))
+}
+
+// platformProblems returns the problems of an image's platform, with the configuration that preflight reads.
+func platformProblems(t *testing.T, p *preflight, image *Image) []Problem {
+	config, err := p.readImageConfig(t.Context(), image)
+	return p.platform(image, config, err)
 }
 
 // An index without an image is refused before anything is asked about it.
 func TestPlatformOfAnEmptyIndex(t *testing.T) {
-	found := (&preflight{env: staging(t)}).platform(t.Context(), &Image{Image: history.Image{Tag: "t"}, Empty: true})
+	found := platformProblems(t, &preflight{env: staging(t)}, &Image{Image: history.Image{Tag: "t"}, Empty: true})
 	require.Len(t, found, 1)
 	require.True(t, found[0].Stops)
 	require.Equal(t, "t is an index that lists no image, only attestations or nothing", found[0].Message)
@@ -145,7 +151,7 @@ func TestReadConfig(t *testing.T) {
 			require.ErrorContains(t, err, test.err)
 			require.NotContains(t, err.Error(), "5161")
 			p := preflight{env: staging(t), aws: cfg}
-			problems := p.platform(t.Context(), &Image{Image: history.Image{Tag: "1.0.0", Digest: "sha256:1"}})
+			problems := platformProblems(t, &p, &Image{Image: history.Image{Tag: "1.0.0", Digest: "sha256:1"}})
 			require.Len(t, problems, 1)
 			require.False(t, problems[0].Stops)
 			require.Contains(t, problems[0].Message, "it is not known whether 1.0.0 is built for linux/amd64")
@@ -181,12 +187,14 @@ func TestImageHasTheTimeOfItsCommit(t *testing.T) {
 				body := `{"os":"linux","architecture":"amd64","created":"2026-11-23T10:00:00Z"}`
 				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body))}, nil
 			})
-			require.Empty(t, (&preflight{env: staging(t), aws: cfg}).platform(t.Context(), &test.image))
+			p := &preflight{env: staging(t), aws: cfg}
+			require.Empty(t, platformProblems(t, p, &test.image))
+			config, _ := p.readImageConfig(t.Context(), &test.image)
 			if test.want == "" {
-				require.Zero(t, test.image.Created)
+				require.Zero(t, config.CreatedAt())
 				return
 			}
-			require.Equal(t, test.want, test.image.Created.Format(time.RFC3339))
+			require.Equal(t, test.want, config.CreatedAt().Format(time.RFC3339))
 		})
 	}
 }
@@ -211,5 +219,5 @@ func platformOverTheWire(t *testing.T, cfg aws.Config, env *environment.Environm
 	config, err := readConfig(t.Context(), cfg, env, image.Digest)
 	require.NoError(t, err)
 	require.Empty(t, config)
-	require.Empty(t, (&preflight{env: env, aws: cfg}).platform(t.Context(), image))
+	require.Empty(t, platformProblems(t, &preflight{env: env, aws: cfg}, image))
 }

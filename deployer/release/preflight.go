@@ -223,7 +223,9 @@ func (p *preflight) image(ctx context.Context) (*Image, []Problem) {
 		return nil, blocking("image", err)
 	}
 	problems := evaluateScan(image.Tag, image, p.env.Image.CriticalFindings == environment.Fail, p.now)
-	return image, slices.Concat(p.platform(ctx, image), problems, p.verification(ctx, image))
+	config, err := p.readImageConfig(ctx, image)
+	image.Created = config.CreatedAt() // only statistics need it
+	return image, slices.Concat(p.platform(image, config, err), problems, p.verification(ctx, image))
 }
 
 // nothingRuns returns why there is no image that runs, and so none to migrate with or to restart.

@@ -21,9 +21,11 @@ import (
 	"github.com/balancer/v3-backend-infra/probe"
 )
 
-// The names of the phases, in their usual order.
+// The names of the phases, in their usual order, which PhaseOrder returns.
 const (
 	Preflight = "preflight"
+	Repair    = "repair" // only after a deployment that crashed
+	Wake      = "wake"   // only where the environment is asleep
 	Backup    = "backup"
 	Provision = "provision"
 	Migrate   = "migrate"
@@ -33,9 +35,15 @@ const (
 	Validate  = "validate"
 )
 
-// PhaseNames returns the phases that --skip accepts. Preflight resolves the image and is never skipped.
+// PhaseOrder returns the names of all phases in their usual order. Migrations may run after the rollout.
+func PhaseOrder() []string {
+	return []string{Preflight, Repair, Wake, Backup, Provision, Migrate, Rollout, Health, Bake, Validate}
+}
+
+// PhaseNames returns the phases that --skip accepts. Preflight resolves the image and is never skipped, and the
+// others cannot start without repair and wake.
 func PhaseNames() []string {
-	return []string{Backup, Provision, Migrate, Rollout, Health, Bake, Validate}
+	return list.Filter(PhaseOrder(), func(name string) bool { return !slices.Contains([]string{Preflight, Repair, Wake}, name) })
 }
 
 // Deps holds what a deployment depends on.

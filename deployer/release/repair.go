@@ -8,9 +8,6 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// Repair is the phase that runs only after a deployment that crashed.
-const Repair = "repair"
-
 // checkPreviousRun reads from the records whether the last deployment crashed, or did not finish a repair. Records that cannot be
 // read are not an error here; later phases report them.
 func (d *deployment) checkPreviousRun(ctx context.Context) {

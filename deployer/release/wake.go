@@ -9,9 +9,6 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// Wake is the phase that runs only where the environment is asleep.
-const Wake = "wake"
-
 // WakesFirst returns what a deployment does to an environment that is asleep.
 func WakesFirst(env *environment.Environment) string {
 	return env.Name + " is asleep: the deployment wakes it first, and it stays awake"

@@ -6,9 +6,11 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -37,19 +39,21 @@ func Stats(w io.Writer, stats history.Stats, changes []history.DeployedChange, f
 	})
 }
 
+// unknownFigure stands for a figure that is not known.
+const unknownFigure = "–"
+
 // A figure is one of the key figures of the statistics, as text.
 type figure struct{ Name, Value string }
 
 // statsFigures returns the key figures. What is unknown has the reason.
 func statsFigures(s history.Stats) []figure {
-	const none = "–"
 	figures := []figure{
 		{"period", formatDay(s.Since) + " to " + formatDay(s.Until)},
 		{"deployments", fmt.Sprintf("%d, %s a week", s.Deployments, formatNumber(s.DeploymentsPerWeek))},
-		{"failed or rolled back", none},
-		{"median time", none},
-		{"lead time", none + ", no image has the time of its commit or build in its labels"},
-		{"time to restore", none + ", nothing had to be restored"},
+		{"failed or rolled back", unknownFigure},
+		{"median time", unknownFigure},
+		{"lead time", unknownFigure + ", " + s.LeadUnknown},
+		{"time to restore", restoreFigure(s)},
 	}
 	if s.FailedShare != nil {
 		figures[2].Value = fmt.Sprintf("%d of %d (%.0f%%)", s.Failed, s.Deployments, *s.FailedShare*100)
@@ -60,15 +64,24 @@ func statsFigures(s history.Stats) []figure {
 	if s.LeadSeconds != nil {
 		figures[4].Value = formatLong(*s.LeadSeconds) + ", median"
 	}
-	if s.RestoreSeconds != nil {
-		figures[5].Value = formatLong(*s.RestoreSeconds) + ", mean"
-	}
 	return figures
+}
+
+// restoreFigure returns the mean time to restore, and since when the environment is not restored.
+func restoreFigure(s history.Stats) string {
+	var parts []string
+	if s.RestoreSeconds != nil {
+		parts = append(parts, formatLong(*s.RestoreSeconds)+", mean")
+	}
+	if !s.NotRestoredSince.IsZero() {
+		parts = append(parts, "not restored since "+formatMinute(s.NotRestoredSince))
+	}
+	return cmp.Or(strings.Join(parts, "; "), unknownFigure+", nothing had to be restored")
 }
 
 // phaseOrder returns the names of phases in the order in which they run, and the total last.
 func phaseOrder(seconds map[string]float64) []string {
-	order := []string{"preflight", "repair", "backup", "provision", "migrate", "rollout", "health", "bake", "validate"}
+	order := release.PhaseOrder()
 	at := func(name string) int {
 		switch i := slices.Index(order, name); {
 		case name == history.TotalPhase:

@@ -46,7 +46,10 @@ func writeStatsPage(w io.Writer, stats history.Stats, changes []history.Deployed
 		return fmt.Errorf("read the page's template: %w", err)
 	}
 	status := checks.Healthy
-	if stats.Failed > 0 {
+	switch {
+	case !stats.NotRestoredSince.IsZero():
+		status = checks.Error
+	case stats.Failed > 0:
 		status = checks.Warning
 	}
 	page := statsPage{
@@ -54,7 +57,7 @@ func writeStatsPage(w io.Writer, stats history.Stats, changes []history.Deployed
 		Icon: statusIcon(status), Style: template.CSS(pageCSS + statsCSS), Figures: statsFigures(stats), Phases: phaseOrder(stats.MedianSeconds), Changes: list.Map(changes, newChangeRow),
 	}
 	if len(changes) > 0 {
-		page.Periods = statsPeriods(changes, stats.Since, stats.Until)
+		page.Periods = statsPeriods(changes, stats.Begin, stats.Until)
 		page.Charts = []chart{
 			deploymentsChart(page.Periods), durationsChart(page.Periods, page.Phases), failuresChart(changes, stats),
 		}
@@ -225,10 +228,19 @@ const maxTicks = 8
 // addDates adds the first days of periods below the chart.
 func (c *chart) addDates(periods []statsPeriod) {
 	every := (len(periods) + maxTicks - 1) / maxTicks
+	format := tickFormat(periods[0].From, periods[len(periods)-1].To)
 	for i := 0; i < len(periods); i += every {
 		x := c.x((float64(i) + .5) / float64(len(periods)))
-		c.Ticks = append(c.Ticks, chartTick{X: x, Label: periods[i].From.UTC().Format("2 Jan")})
+		c.Ticks = append(c.Ticks, chartTick{X: x, Label: periods[i].From.UTC().Format(format)})
 	}
+}
+
+// tickFormat returns the format of the dates below a chart: with the year where a day and month could be of several.
+func tickFormat(since, until time.Time) string {
+	if until.Sub(since) > 360*24*time.Hour {
+		return "2 Jan 2006"
+	}
+	return "2 Jan"
 }
 
 // stack adds the bars of a period, one on the other. Parts of 0 have none.
@@ -306,7 +318,7 @@ func durationsChart(periods []statsPeriod, names []string) chart {
 }
 
 // phaseColors is how many colors of phases the style has.
-const phaseColors = 9
+const phaseColors = 10
 
 // formatAxis returns a multiple of timeSteps.
 func formatAxis(seconds float64) string {
@@ -341,7 +353,7 @@ func failuresChart(changes []history.DeployedChange, stats history.Stats) chart 
 		c.Lines = append(c.Lines, chartLine{Y: row(name), Label: name})
 	}
 	position := func(at time.Time) float64 {
-		return c.x(float64(at.Sub(stats.Since)) / float64(stats.Until.Sub(stats.Since)))
+		return c.x(float64(at.Sub(stats.Begin)) / float64(stats.Until.Sub(stats.Begin)))
 	}
 	for _, change := range changes {
 		if change.Failed {
@@ -351,9 +363,13 @@ func failuresChart(changes []history.DeployedChange, stats history.Stats) chart 
 			})
 		}
 	}
+	last := ""
 	for i := range maxTicks {
-		at := stats.Since.Add(time.Duration((float64(i) + .5) / maxTicks * float64(stats.Until.Sub(stats.Since))))
-		c.Ticks = append(c.Ticks, chartTick{X: position(at), Label: at.UTC().Format("2 Jan")})
+		at := stats.Begin.Add(time.Duration((float64(i) + .5) / maxTicks * float64(stats.Until.Sub(stats.Begin))))
+		if label := at.UTC().Format(tickFormat(stats.Begin, stats.Until)); label != last {
+			c.Ticks = append(c.Ticks, chartTick{X: position(at), Label: label})
+			last = label
+		}
 	}
 	return c
 }

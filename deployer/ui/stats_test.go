@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/release"
 )
 
 var statsNow = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
@@ -74,12 +75,35 @@ period                 2026-09-01 to 2026-11-30
 deployments            0, 0 a week
 failed or rolled back  –
 median time            –
-lead time              –, no image has the time of its commit or build in its labels
+lead time              –, no new image was verified
 time to restore        –, nothing had to be restored
 `, statsOf(t, 0, statsNow.AddDate(0, 0, -90), "text"))
 	page := statsOf(t, 0, statsNow.AddDate(0, 0, -90), "html")
 	require.Contains(t, page, "Nothing was deployed since 2026-09-01.")
 	require.NotContains(t, page, "<svg")
+}
+
+// An environment that serves errors after its last rollout is shown as not restored, by the text and by the page.
+func TestTimeToRestore(t *testing.T) {
+	seconds, at := 189.0, time.Date(2026, 11, 30, 19, 17, 3, 0, time.UTC)
+	for want, s := range map[string]history.Stats{
+		"–, nothing had to be restored":                        {},
+		"3m09s, mean":                                          {RestoreSeconds: &seconds},
+		"not restored since 2026-11-30 19:17 UTC":              {NotRestoredSince: at, Deployments: 1, Failed: 1},
+		"3m09s, mean; not restored since 2026-11-30 19:17 UTC": {RestoreSeconds: &seconds, NotRestoredSince: at},
+	} {
+		for _, format := range []string{"text", "html"} {
+			var out strings.Builder
+			require.NoError(t, Stats(&out, s, nil, format, Style{}))
+			require.Contains(t, out.String(), want)
+			if !strings.HasPrefix(want, "–") {
+				require.NotContains(t, out.String(), "nothing had to be restored")
+			}
+		}
+	}
+	var out strings.Builder
+	require.NoError(t, Stats(&out, history.Stats{NotRestoredSince: at}, nil, "json", Style{}))
+	require.Contains(t, out.String(), `"not_restored_since": "2026-11-30T19:17:03Z"`)
 }
 
 func TestStatsJSON(t *testing.T) {
@@ -116,11 +140,14 @@ func TestStatsPageShowsEveryDeployment(t *testing.T) {
 	for name, test := range map[string]struct {
 		days, since, periods int
 	}{
-		"a day":         {1, 1, 1},
-		"three weeks":   {21, 21, 21},
-		"90 days":       {80, 90, 13},
-		"more than all": {80, 400, 58},
-		"years":         {80, 1000, 34},
+		"a day":               {1, 1, 1},
+		"three weeks":         {21, 21, 21},
+		"90 days":             {100, 90, 13},
+		"since the first one": {80, 90, 12},
+		"the first week":      {1, 90, 7},
+		"more than all":       {80, 400, 12},
+		"years":               {800, 1000, 27},
+		"since the year 1":    {80, 2025 * 366, 12},
 	} {
 		t.Run(name, func(t *testing.T) {
 			since := statsNow.AddDate(0, 0, -test.since)
@@ -148,6 +175,48 @@ func TestStatsPageShowsEveryDeployment(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Dates have the year where they are of several, and no chart repeats one.
+func TestTicks(t *testing.T) {
+	for name, test := range map[string]struct {
+		days, since int
+		want        string
+	}{
+		"a week":  {1, 7, `^\d{1,2} [A-Z][a-z]{2}$`},
+		"90 days": {100, 90, `^\d{1,2} [A-Z][a-z]{2}$`},
+		"years":   {800, 1000, `^\d{1,2} [A-Z][a-z]{2} 20\d\d$`},
+		"an hour": {1, 0, `^\d{1,2} [A-Z][a-z]{2}$`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			records, since := deploymentsOf(test.days), statsNow.AddDate(0, 0, -test.since).Add(-2*time.Hour)
+			stats, changes := history.NewStats("staging", records, since, statsNow), history.Changes(records, since)
+			periods := statsPeriods(changes, stats.Begin, stats.Until)
+			for _, c := range []chart{deploymentsChart(periods), failuresChart(changes, stats)} {
+				require.NotEmpty(t, c.Ticks)
+				seen := map[string]bool{}
+				for _, tick := range c.Ticks {
+					require.Regexp(t, test.want, tick.Label)
+					require.False(t, seen[tick.Label], tick.Label)
+					seen[tick.Label] = true
+				}
+			}
+		})
+	}
+}
+
+// Every phase of a deployment is listed in its order and has a color of its own.
+func TestPhaseOrder(t *testing.T) {
+	seconds := map[string]float64{history.TotalPhase: 1, "of a later version": 1}
+	for _, name := range release.PhaseOrder() {
+		seconds[name] = 1
+	}
+	require.Equal(t, append(release.PhaseOrder(), "of a later version", history.TotalPhase), phaseOrder(seconds))
+	require.Len(t, release.PhaseOrder(), phaseColors)
+	for i := range phaseColors {
+		require.Contains(t, statsCSS, fmt.Sprintf(".phase-%d { --tone: var(--phase-%d); }", i, i))
+		require.Equal(t, 2, strings.Count(statsCSS, fmt.Sprintf("--phase-%d: #", i)), "in both themes")
 	}
 }
 
