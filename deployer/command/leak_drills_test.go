@@ -120,7 +120,7 @@ func drills() map[string][]drill {
 		"tunnel":  {rejects("--port 28767", "")},
 		"cost":    {reads("--actual"), prints("--env all")},
 		"url":     {prints("--env staging")},
-		"history": {reads("--stats"), {args: "--env staging --local --format json"}, rejects("no-such-deployment", "")},
+		"history": {reads("--stats"), {args: "--env staging --local --format json"}, rejects("no-such-deployment", ""), rejects("../../account", "")},
 
 		"mcp": {{args: "--env staging --local"}}, // its tools are called by TestNothingLeaks/tools
 
