@@ -142,7 +142,8 @@ func (o logsOptions) query(env *environment.Environment, now time.Time) (logs.Qu
 	}
 	return logs.Query{
 		// Each service once: every one is a call of its own, whose lines are merged.
-		Group: env.LogGroupName(), Services: split(o.services), Filter: logs.Pattern(o.filter), Since: since, Until: until, Limit: o.limit,
+		Group: env.LogGroupName(), Services: split(o.services), Filter: logs.Pattern(o.filter),
+		Since: since, Until: until, Limit: o.limit,
 	}, nil
 }
 

@@ -196,8 +196,9 @@ func TestGetReadsOnlyRecordsOfTheStack(t *testing.T) {
 		require.NoError(t, store.Save(t.Context(), deployment("20260101-000000-bbbb", Succeeded, true, "b")))
 		damage("notes", `{}`)
 		for _, id := range []string{
-			"../dev/20260101-000000-aaaa", "x/../../dev/20260101-000000-aaaa", "./20260101-000000-bbbb", "../../state", "/20260101-000000-bbbb",
-			`..\dev\20260101-000000-aaaa`, "..", "", "notes", "20260101-000000-bbbb\x00", "20260101-000000-bbbb\n", "20260101-000000-BBBB",
+			"../dev/20260101-000000-aaaa", "x/../../dev/20260101-000000-aaaa", "./20260101-000000-bbbb", "../../state",
+			"/20260101-000000-bbbb", `..\dev\20260101-000000-aaaa`, "..", "", "notes", "20260101-000000-bbbb\x00", "20260101-000000-bbbb\n",
+			"20260101-000000-BBBB",
 			"20260101-000000-bbbb/../../dev/20260101-000000-aaaa", "\xff", strings.Repeat("9", 5000),
 		} {
 			found, err := store.Get(t.Context(), "staging", id)

@@ -28,9 +28,8 @@ func (r *registry) explainRejected(next sdk.MethodHandler) sdk.MethodHandler {
 		tool := call.Params.Name
 		if _, known := r.arguments[tool]; !known {
 			name, _ := shortText(tool, argument)
-			return nil, &jsonrpc.Error{
-				Code: jsonrpc.CodeInvalidParams, Message: fmt.Sprintf("unknown tool %q: the tools are %s", name, strings.Join(Tools(), ", ")),
-			}
+			message := fmt.Sprintf("unknown tool %q: the tools are %s", name, strings.Join(Tools(), ", "))
+			return nil, &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: message}
 		}
 		result, err := next(ctx, method, request)
 		answer, isAnswer := result.(*sdk.CallToolResult)

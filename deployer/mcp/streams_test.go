@@ -59,6 +59,9 @@ const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"pro
 func TestLinesThatAreNoMessages(t *testing.T) {
 	const ping = `{"jsonrpc":"2.0","id":"last","method":"ping"}`
 	long := strings.Repeat("x", 60_000)
+	callOf := func(method, params string) string {
+		return `{"jsonrpc":"2.0","id":7,"method":"` + method + `","params":` + params + `}`
+	}
 	for name, test := range map[string]struct {
 		line string
 		code int
@@ -80,9 +83,9 @@ func TestLinesThatAreNoMessages(t *testing.T) {
 		"an ID that is none":     {`{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}`, -32600, nil, "not a message"},
 		"a method that is none":  {`{"jsonrpc":"2.0","id":7,"method":5}`, -32600, 7., "not a message"},
 		"a long method":          {`{"jsonrpc":"2.0","id":7,"method":"` + long + `"}`, -32601, 7., "x"},
-		"a long tool":            {`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"` + long + `"}}`, -32602, 7., "unknown tool"},
-		"parameters of no call":  {`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":["` + long + `"]}`, 0, 7., ""},
-		"a prompt":               {`{"jsonrpc":"2.0","id":7,"method":"prompts/get","params":{"name":"` + long + `"}}`, -32602, 7., ""},
+		"a long tool":            {callOf("tools/call", `{"name":"`+long+`"}`), -32602, 7., "unknown tool"},
+		"parameters of no call":  {callOf("tools/call", `["`+long+`"]`), 0, 7., ""},
+		"a prompt":               {callOf("prompts/get", `{"name":"`+long+`"}`), -32602, 7., ""},
 		"a notification with ID": {`{"jsonrpc":"2.0","id":7,"method":"notifications/initialized"}`, -32600, 7., ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,7 +111,8 @@ func TestLinesThatAreNoMessages(t *testing.T) {
 // Nothing of this is answered, and nothing ends the server but the end of its input.
 func TestLinesWithoutAnAnswer(t *testing.T) {
 	for _, line := range []string{
-		"", "\n", "   \n", "\r\n", `{"jsonrpc":"2.0","id":99,"result":{}}` + "\n", `{"jsonrpc":"2.0","id":99,"error":{"code":1,"message":"x"}}` + "\n",
+		"", "\n", "   \n", "\r\n", `{"jsonrpc":"2.0","id":99,"result":{}}` + "\n",
+		`{"jsonrpc":"2.0","id":99,"error":{"code":1,"message":"x"}}` + "\n",
 		`{"jsonrpc":"2.0","method":"notifications/unknown"}` + "\n",
 	} {
 		answers := serve(t, initialize+line+`{"jsonrpc":"2.0","id":2,"method":"ping"}`+"\n", 2)
