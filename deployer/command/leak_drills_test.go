@@ -116,11 +116,13 @@ func drills() map[string][]drill {
 			{args: "--env staging --local --timeout 20s", everyForm: true, faults: true, ends: anyOutcome},
 			{before: "migrate --command printenv --env staging", args: "--env staging --local --since 1h", everyForm: true},
 		},
-		"exec":    {{args: "--env staging --local --timeout 20s", ends: anyOutcome}},
-		"tunnel":  {rejects("--port 28767", "")},
-		"cost":    {reads("--actual"), prints("--env all")},
-		"url":     {prints("--env staging")},
-		"history": {reads("--stats"), {args: "--env staging --local --format json"}, rejects("no-such-deployment", "")},
+		"exec":   {{args: "--env staging --local --timeout 20s", ends: anyOutcome}},
+		"tunnel": {rejects("--port 28767", "")},
+		"cost":   {reads("--actual"), prints("--env all")},
+		"url":    {prints("--env staging")},
+		"history": {
+			reads("--stats"), {args: "--env staging --local --format json"}, rejects("no-such-deployment", ""), rejects("../../account", ""),
+		},
 
 		"mcp": {{args: "--env staging --local"}}, // its tools are called by TestNothingLeaks/tools
 

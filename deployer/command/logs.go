@@ -149,7 +149,9 @@ func (o logsOptions) query(env *environment.Environment, now time.Time) (logs.Qu
 			"--since is the earlier of the two")
 	}
 	return logs.Query{
-		Group: env.LogGroupName(), Services: o.services, Filter: logs.Pattern(o.filter), Since: since, Until: until, Limit: o.limit,
+		// Each service once: every one is a call of its own, whose lines are merged.
+		Group: env.LogGroupName(), Services: split(o.services), Filter: logs.Pattern(o.filter),
+		Since: since, Until: until, Limit: o.limit,
 	}, nil
 }
 

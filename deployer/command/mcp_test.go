@@ -384,14 +384,16 @@ func argumentsOf(tool *sdk.Tool, brief bool) []map[string]any {
 	properties, _ := tool.InputSchema.(map[string]any)["properties"].(map[string]any)
 	for name := range properties {
 		for _, value := range map[string][]any{
-			"only":    {[]string{"*"}, []string{"environment", "secret", "database"}, []string{"ecs_tasks", "secrets"}},
-			"service": {[]string{"api"}, []string{"migration"}},
-			"since":   {"1h", "2026-11-01"},
-			"until":   {"1s"},
+			"only": {[]string{"*"}, []string{"environment", "secret", "database"}, []string{"ecs_tasks", "secrets"},
+				[]string{"["}, 1},
+			"service": {[]string{"api"}, []string{"migration"}, []string{"api", "api"}, "api"},
+			"since":   {"1h", "2026-11-01", "abc"},
+			"until":   {"1s", "9999d"},
 			"filter":  {"a", hunter, "DSN"},
-			"id":      {"20261123-161530-1f3a"},
-			"limit":   {1, 200},
-			"offset":  {1},
+			"id": {"20261123-161530-1f3a", "../../account", "../../state/.pulumi/stacks/v3-backend/staging",
+				strings.Repeat("x", 60_000), "20261123-161530-1f3a\x00"},
+			"limit":  {1, 200},
+			"offset": {1},
 		}[name] {
 			all = append(all, map[string]any{"env": "staging", name: value})
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/balancer/v3-backend-infra/internal/blob"
+	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 	"github.com/balancer/v3-backend-infra/internal/sanitize"
 )
 
@@ -89,8 +90,14 @@ func (s Store) ListSince(ctx context.Context, stack string, since time.Time, bef
 // idTime is the format of the time with which IDs start.
 const idTime = "20060102-150405"
 
-// Get returns one record, nil if there is none.
+// recordID matches the IDs of records.
+var recordID = lazyregexp.New(`^[0-9]{8}-[0-9]{6}-[0-9a-f]+$`)
+
+// Get returns one record, nil if there is none. Text that is no ID, such as a path to a record of another stack, names none.
 func (s Store) Get(ctx context.Context, stack, id string) (*Deployment, error) {
+	if !recordID.MatchString(id) {
+		return nil, nil
+	}
 	record, err := s.read(ctx, key(stack, id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -186,6 +186,28 @@ func TestGet(t *testing.T) {
 	})
 }
 
+// An ID is no path: neither records of another stack nor other files are read.
+func TestGetReadsOnlyRecordsOfTheStack(t *testing.T) {
+	stores(t, func(t *testing.T, store Store, damage func(id, body string)) {
+		other := deployment("20260101-000000-aaaa", Succeeded, true, "a")
+		other.Stack = "dev"
+		require.NoError(t, store.Save(t.Context(), other))
+		require.NoError(t, store.Files.Put(t.Context(), "state.json", []byte(`{}`)))
+		require.NoError(t, store.Save(t.Context(), deployment("20260101-000000-bbbb", Succeeded, true, "b")))
+		damage("notes", `{}`)
+		for _, id := range []string{
+			"../dev/20260101-000000-aaaa", "x/../../dev/20260101-000000-aaaa", "./20260101-000000-bbbb", "../../state",
+			"/20260101-000000-bbbb", `..\dev\20260101-000000-aaaa`, "..", "", "notes", "20260101-000000-bbbb\x00", "20260101-000000-bbbb\n",
+			"20260101-000000-BBBB",
+			"20260101-000000-bbbb/../../dev/20260101-000000-aaaa", "\xff", strings.Repeat("9", 5000),
+		} {
+			found, err := store.Get(t.Context(), "staging", id)
+			require.NoError(t, err, "%q", id)
+			require.Nil(t, found, "%q", id)
+		}
+	})
+}
+
 func TestRecordsAreHarmlessText(t *testing.T) {
 	store := Store{blob.Dir(t.TempDir())}
 	record := deployment("20260101-000000-aaaa", Failed, false, "a")

@@ -327,5 +327,8 @@ func failed(err error, next []Call) (*sdk.CallToolResult, any, error) {
 			return &sdk.CallToolResult{IsError: true, Content: []sdk.Content{&sdk.TextContent{Text: text}}}, nil, nil
 		}
 	}
+	if len(next) > 0 {
+		return failed(err, nil)
+	}
 	return nil, nil, errTooLong
 }

@@ -24,7 +24,7 @@ var argumentOf = map[string]string{
 }
 
 // deploymentID matches the ID of a record.
-var deploymentID = lazyregexp.New(`^[0-9]{8}-[0-9]{6}-[0-9a-f]+$`)
+var deploymentID = lazyregexp.New(idPattern)
 
 // callsIn returns the calls that do what the commands in a text do. Commands that change something are no tools.
 func callsIn(text string) []Call {
@@ -230,7 +230,8 @@ func (r *registry) usable(calls []Call, after Call) []Call {
 func (r *registry) accepts(tool, name string, value any) bool {
 	words, isList := value.([]string)
 	if !isList {
-		return true
+		id, isText := value.(string)
+		return name != "id" || isText && deploymentID.MatchString(id)
 	}
 	known := r.known(tool, name)
 	return known == nil || !slices.ContainsFunc(words, func(word string) bool { return !slices.Contains(known, word) })

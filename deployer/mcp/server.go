@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 
@@ -79,6 +78,7 @@ func NewServer(o Options, read Functions) (*Server, error) {
 	register(r, "cost", read.Cost)
 	register(r, "outputs", read.Outputs)
 	register(r, "lock", read.Lock)
+	s.AddReceivingMiddleware(r.explainRejected)
 	return &Server{s, r.turn}, errors.Join(r.errs...)
 }
 
@@ -93,16 +93,6 @@ func (s *Server) Run(ctx context.Context, transport sdk.Transport) error {
 	}
 	return err
 }
-
-// Streams returns the transport over a pair of streams, such as standard input and output: one message a line.
-func Streams(in io.Reader, out io.Writer) sdk.Transport {
-	return &sdk.IOTransport{Reader: io.NopCloser(in), Writer: writeCloser{out}}
-}
-
-// writeCloser leaves the stream open: it belongs to the process.
-type writeCloser struct{ io.Writer }
-
-func (writeCloser) Close() error { return nil }
 
 // registry adds tools to a server.
 type registry struct {
@@ -150,7 +140,7 @@ func register[In, Out any, Arguments interface {
 		case r.turn <- struct{}{}:
 			defer func() { <-r.turn }()
 		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
+			return failed(context.Cause(ctx), nil)
 		}
 		var arguments Arguments = &in
 		call := Call{name, plain(in).(map[string]any)}
@@ -160,9 +150,12 @@ func register[In, Out any, Arguments interface {
 		}
 		found, err := read(ctx, in)
 		if err != nil {
-			return failed(err, r.usable(callsIn(hint.Of(err)), call))
+			return failed(r.namingArguments(name, err), r.usable(callsIn(hint.Of(err)), call))
 		}
 		var doc Document = found
+		for i, warning := range doc.notes().Warnings {
+			doc.notes().Warnings[i] = r.withArguments(name, warning)
+		}
 		doc.notes().Next = r.usable(doc.suggest(), call)
 		result, _, err := fit(name, doc, arguments.page())
 		if err != nil {

@@ -131,14 +131,120 @@ func TestArgumentsAreValidated(t *testing.T) {
 		{options, "logs", map[string]any{"env": "dev", "service": []string{"xray"}}, ""},
 		{options, "history", map[string]any{"env": "dev", "limit": 0}, "is less than 1"},
 		{options, "history", map[string]any{"env": "dev", "limit": 1, "offset": 1}, "offset 1: the list of deployments has 0"},
+		{options, "history", map[string]any{"env": "dev", "id": "20261130-191128-7b63"}, ""},
+		{options, "history", map[string]any{"env": "dev", "id": "../staging/20261130-191128-7b63"}, "does not match"},
+		{options, "history", map[string]any{"env": "dev", "id": "20261130-191128-7b63\x00"}, "does not match regular expression"},
+		{options, "tasks", map[string]any{"env": "dev", "service": []string{"api", "api"}}, "are equal"},
+		{options, "logs", map[string]any{"env": "dev", "service": []string{"api", "worker", "api"}}, "are equal"},
+		{options, "vars", map[string]any{"env": "dev", "service": []string{"api", "api"}}, "are equal"},
 		{options, "vars", map[string]any{"env": "dev", "only": []string{"*"}}, ""},
 		{fixed, "status", nil, ""},
 		{fixed, "status", map[string]any{"env": "dev"}, `unexpected additional properties ["env"]`},
 	} {
 		result, text := call(t, connect(t, test.options, functions(empty)), test.tool, test.arguments)
 		require.Equal(t, test.want != "", result.IsError, "%s %v: %s", test.tool, test.arguments, text)
-		require.Contains(t, text, test.want)
+		var got failure
+		require.NoError(t, yaml.Unmarshal([]byte(text), &got))
+		require.Contains(t, got.Error, test.want)
+		require.Equal(t, result.IsError, got.Hint != "", "%s %v: %s", test.tool, test.arguments, text)
 	}
+}
+
+// What a client sends is repeated in part, whichever check rejects it.
+func TestRejectedArgumentsAreShort(t *testing.T) {
+	long, fixed, f := strings.Repeat("x\"1é", 15_000), options, functions(empty)
+	fixed.Environments = []string{"staging"}
+	f.Logs = func(_ context.Context, in LogsArguments) (*Logs, error) {
+		return nil, hint.With(errors.New(in.Since+" is not a time"), "give 2h instead of "+in.Since)
+	}
+	many := map[string]any{"env": "dev"}
+	for i := range 3000 {
+		many[strings.Repeat("y", i)] = long[:10]
+	}
+	again := func(tool string) []Call { return []Call{{tool, map[string]any{"env": "dev"}}} }
+	inDev := func(name string, value any) map[string]any { return map[string]any{"env": "dev", name: value} }
+	huge := json.RawMessage(`{"env":"dev","limit":` + strings.Repeat("9", 60_000) + `}`)
+	for name, test := range map[string]struct {
+		options   Options
+		tool      string
+		arguments any
+		want      failure
+	}{
+		"not in the enum": {options, "status", inDev("only", []string{long}), failure{
+			"does not equal any of: [vpc ecs_service]", "arguments of status are env, limit, offset, only; its schema has", again("status"),
+		}},
+		"fixed environment": {fixed, "status", map[string]any{"only": []string{long}}, failure{
+			"does not equal any of: [vpc", "the arguments of status are limit, offset, only", []Call{{"status", nil}},
+		}},
+		"environment":      {options, "tasks", map[string]any{"env": long}, failure{"equal any of: [dev staging]", "are env, limit", nil}},
+		"pattern":          {options, "history", inDev("id", long), failure{"does not match", "are env, id", again("history")}},
+		"unknown argument": {options, "lock", inDev(long, 1), failure{"unexpected additional", "are env;", again("lock")}},
+		"many":             {options, "lock", many, failure{"unexpected additional", "are env;", again("lock")}},
+		"none": {fixed, "lock", map[string]any{long: long}, failure{
+			"unexpected additional", "lock has no arguments", []Call{{"lock", nil}},
+		}},
+		"type":           {options, "cost", inDev("only", inDev(long, long)), failure{`has type "object"`, "are env,", again("cost")}},
+		"list":           {options, "cost", []string{long}, failure{"cannot unmarshal", "are env,", nil}},
+		"text":           {options, "cost", long, failure{"cannot unmarshal", "are env,", nil}},
+		"number":         {options, "cost", huge, failure{"", "are env,", again("cost")}},
+		"the tool's own": {options, "logs", inDev("since", long), failure{"x", "give 2h", nil}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			params := &sdk.CallToolParams{Name: test.tool, Arguments: test.arguments}
+			result, err := connect(t, test.options, f).CallTool(t.Context(), params)
+			require.NoError(t, err)
+			require.True(t, result.IsError)
+			text := result.Content[0].(*sdk.TextContent).Text
+			requireShort(t, text)
+			require.Less(t, len(text), 4000)
+			var got failure
+			require.NoError(t, yaml.Unmarshal([]byte(text), &got), text)
+			require.Contains(t, got.Error, test.want.Error)
+			require.Contains(t, got.Hint, test.want.Hint)
+			require.Equal(t, test.want.Next, got.Next)
+		})
+	}
+}
+
+func TestAnUnknownToolIsNamed(t *testing.T) {
+	params := &sdk.CallToolParams{Name: strings.Repeat("statos", 10_000)}
+	_, err := connect(t, options, functions(empty)).CallTool(t.Context(), params)
+	require.ErrorContains(t, err, `unknown tool "statos`)
+	require.ErrorContains(t, err, "the tools are cost, drift,")
+	require.Less(t, len(err.Error()), 500)
+}
+
+// Errors that a command prints for a person name arguments instead of flags; commands stay as they are.
+func TestErrorsNameArguments(t *testing.T) {
+	r := &registry{arguments: map[string][]string{
+		"logs": {"env", "filter", "limit", "service", "since", "until"},
+		"vars": {"env", "only", "service"}, "preview": {"image_tag"},
+	}}
+	for _, test := range []struct{ tool, text, want string }{
+		{"logs", `--since "abc" is not a time`, `since "abc" is not a time`},
+		{"logs", "there is no time between --since 1h and --until (now)", "there is no time between since 1h and until (now)"},
+		{"logs", "`deployer logs --since 24h`, or a later --since", "`deployer logs --since 24h`, or a later since"},
+		{"logs", "deployer logs --since 24h", "deployer logs --since 24h"},
+		{"logs", "--filter: a", "filter: a"},
+		{"vars", `--filter: "[" is not a pattern`, `only: "[" is not a pattern`},
+		{"vars", "--service: dev has no service", "service: dev has no service"},
+		{"vars", "leave --no-mask out", "leave --no-mask out"},
+		{"preview", "--image-tag x: no such image", "image_tag x: no such image"},
+		{"preview", "x--image-tag, --image-tags, ---", "x--image-tag, --image-tags, ---"},
+		{"lock", "--since", "--since"},
+	} {
+		require.Equal(t, test.want, r.withArguments(test.tool, test.text))
+	}
+	f := functions(empty)
+	noTime := hint.With(errors.New("--since x is not a time"), "give --since 2h, or `deployer logs --since 3h`")
+	f.Logs = returns[LogsArguments]((*Logs)(nil), noTime)
+	f.Vars = returns[VarsArguments](&Vars{Notes: Notes{Warnings: []string{"--filter: nothing matches"}}}, nil)
+	_, text := call(t, connect(t, options, f), "logs", map[string]any{"env": "dev"})
+	require.Contains(t, text, "since x is not a time")
+	require.Contains(t, text, "give since 2h, or `deployer logs --since 3h`")
+	require.NotContains(t, text, "--since x")
+	_, text = call(t, connect(t, options, f), "vars", map[string]any{"env": "dev"})
+	require.Contains(t, text, "only: nothing matches")
 }
 
 func TestFixedEnvironmentIsPassed(t *testing.T) {

@@ -58,6 +58,9 @@ func simplify(s *jsonschema.Schema) {
 	}
 }
 
+// idPattern matches the ID of a record.
+const idPattern = `^[0-9]{8}-[0-9]{6}-[0-9a-f]+$`
+
 // restrict narrows the schema of a tool's arguments to the values that are known.
 func (r *registry) restrict(tool string, input *jsonschema.Schema) {
 	if r.fixed() {
@@ -71,6 +74,12 @@ func (r *registry) restrict(tool string, input *jsonschema.Schema) {
 		if known := r.known(tool, name); known != nil && input.Properties[name] != nil {
 			input.Properties[name].Items.Enum = values(known)
 		}
+	}
+	if id := input.Properties["id"]; id != nil {
+		id.Pattern = idPattern
+	}
+	if service := input.Properties["service"]; service != nil {
+		service.UniqueItems = true
 	}
 	for name, limits := range map[string][2]float64{"limit": {1, 200}, "offset": {0, 10_000}} {
 		if number := input.Properties[name]; number != nil {
