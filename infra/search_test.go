@@ -475,7 +475,7 @@ func roleHarms() []*attempt {
 		} {
 			attempts = append(attempts, &attempt{of(action, role).with("iam:PermissionsBoundary", boundaryARN), "edits a role"})
 		}
-		for _, service := range []string{"ecs-tasks", "events", "states", "vpc-flow-logs", "lambda", "ec2"} {
+		for _, service := range []string{"ecs-tasks", "events", "states", "scheduler", "autoscaling", "vpc-flow-logs", "lambda", "ec2"} {
 			attempts = append(attempts, &attempt{of("iam:PassRole", role).with("iam:PassedToService", service+".amazonaws.com"),
 				"passes a role"})
 		}
