@@ -84,6 +84,8 @@ const (
 // alarmNames lists the names of the environment's alarms by what is wrong with them.
 type alarmNames struct {
 	missing, inAlarm, noData, noAction []string
+	// muting are the alarms in alarm that mute the others. Where the environment is asleep, the finding about that replaces this one.
+	muting []string
 	// starting are in alarm because nothing has been measured yet, or not since the environment was woken; incomplete lack a state, or whether their actions are enabled.
 	starting, incomplete []string
 }
@@ -99,8 +101,11 @@ func evaluateAlarms(alarms foundAlarms, env *environment.Environment, now time.T
 	total, reasons := 0, map[string]any{}
 	for _, region := range env.AlarmRegions() {
 		composite := alarms.compositeIn(region, env)
-		_, muter := byName[env.SuppressorAlarmName()]
+		suppressor, muter := byName[env.SuppressorAlarmName()]
 		names.addComposite(composite, muter, env, region)
+		if env.MaySleep() && suppressor.StateValue == cwtypes.StateValueAlarm && len(names.muting) == 0 {
+			names.muting = append(names.muting, env.SuppressorAlarmName())
+		}
 		for _, what := range env.AlarmsIn(region) {
 			a, exists := byName[env.AlarmName(what)]
 			if !exists {
@@ -145,14 +150,11 @@ func (n *alarmNames) addComposite(composite *cwtypes.CompositeAlarm, muter bool,
 	}
 }
 
-// add evaluates an alarm's state. While the environment is asleep, and soon after that, an alarm about what does not run is in alarm, and its
-// composite alarm is muted.
+// add evaluates an alarm's state. Soon after a sleep an alarm about what did not run is in alarm, and its composite alarm is still muted.
 func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, composite *cwtypes.CompositeAlarm, now time.Time) {
-	muted := composite != nil && slices.Contains([]cwtypes.ActionsSuppressedBy{
-		cwtypes.ActionsSuppressedByAlarm, cwtypes.ActionsSuppressedByExtensionPeriod,
-	}, composite.ActionsSuppressedBy)
+	woken := composite != nil && composite.ActionsSuppressedBy == cwtypes.ActionsSuppressedByExtensionPeriod
 	switch {
-	case a.StateValue == cwtypes.StateValueAlarm && (muted && aws.ToString(a.TreatMissingData) == "breaching" || isStarting(a, now)):
+	case a.StateValue == cwtypes.StateValueAlarm && (woken && aws.ToString(a.TreatMissingData) == "breaching" || isStarting(a, now)):
 		n.starting = append(n.starting, what)
 	case a.StateValue == cwtypes.StateValueAlarm:
 		n.inAlarm = append(n.inAlarm, what)
@@ -192,6 +194,10 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 		{n.inAlarm, "in_alarm", "InAlarm", text.PluralWord(len(n.inAlarm), "is", "are") + " in alarm: ", Hint{
 			Cause:    "a metric has crossed its threshold: each alarm's reason is in the details",
 			Solution: "check what the alarm measures, and the logs of that time", Command: command(env, "logs"),
+		}},
+		{n.muting, "muting", "AlarmsMuted", text.PluralWord(len(n.muting), "mutes", "mute") + " the others, which notify no one: ", Hint{
+			Cause:    "waking the environment was interrupted, or the state of this alarm was set outside the deployer",
+			Solution: "wake the environment, which ends this", Command: command(env, "wake"),
 		}},
 		{n.missing, "missing", "AlarmsMissing", text.PluralWord(len(n.missing), "is missing and notifies no one: ", "are missing and notify no one: "),
 			deployHint(env, "they were deleted outside the deployer"+undeployedFile(env))},

@@ -233,8 +233,11 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 		"switched off":   {&cwtypes.CompositeAlarm{ActionsEnabled: aws.Bool(false)}, true, "", verdict{Warning, "NoAlarmActions", "alarms"}},
 		"in alarm":       {&cwtypes.CompositeAlarm{}, true, "api-tasks", verdict{Warning, "InAlarm", "api-tasks"}},
 		"woken just now": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
-		"asleep":         {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
-		"another alarm":  {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-5xx", verdict{Warning, "InAlarm", "api-5xx"}},
+		"muted, in alarm": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "api-tasks",
+			verdict{Warning, "InAlarm", "1 is in alarm: api-tasks; 1 mutes the others, which notify no one: v3-backend-staging-asleep"}},
+		"muted": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "",
+			verdict{Warning, "AlarmsMuted", "1 mutes the others"}},
+		"another alarm": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-5xx", verdict{Warning, "InAlarm", "api-5xx"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			alarms := foundAlarms{metric: alarmsOf(env)}
@@ -248,7 +251,11 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 				}
 			}
 			if test.muter {
-				alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueOk})
+				state := cwtypes.StateValueOk
+				if test.composite != nil && test.composite.ActionsSuppressedBy == cwtypes.ActionsSuppressedByAlarm {
+					state = cwtypes.StateValueAlarm
+				}
+				alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: state})
 			}
 			if c := test.composite; c != nil {
 				c.AlarmName = aws.String(env.CompositeAlarmName())

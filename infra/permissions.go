@@ -266,9 +266,10 @@ func natInstanceStatements(s scope) []statement {
 	}
 	const groups = "autoScalingGroup:*:autoScalingGroupName/%s-*"
 	return []statement{
-		allow("MakeNATInstance", []string{"ec2:CreateLaunchTemplate", "ec2:CreateNetworkInterface"}, anyResource).
-			when("StringEquals", "aws:RequestedRegion", s.Region),
-		allow("LaunchFrom", []string{"ec2:CreateLaunchTemplateVersion", "ec2:RunInstances"},
+		allow("MakeNATInstance", []string{"ec2:CreateLaunchTemplate", "ec2:CreateNetworkInterface"},
+			ofEC2("launch-template", "network-interface")...),
+		// A new interface requires the subnet and its groups as well.
+		allow("LaunchFrom", []string{"ec2:CreateLaunchTemplateVersion", "ec2:CreateNetworkInterface", "ec2:RunInstances"},
 			ofEC2("launch-template", "network-interface", "security-group", "subnet")...).
 			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
 		allow("Launch", []string{"ec2:RunInstances"}, append(ofEC2("instance", "volume"), "arn:aws:ec2:"+s.Region+"::image/*")...).

@@ -59,6 +59,8 @@ type State struct {
 	Replicas []string
 	// Muter reports that the account has the alarm that mutes the others.
 	Muter bool
+	// Muted reports that this alarm is in alarm, which mutes the others, whether or not there is a marker.
+	Muted bool
 }
 
 // Asleep reports whether nothing is left to do to put the environment to sleep.
@@ -68,7 +70,7 @@ func (s State) Asleep() bool {
 
 // Awake reports whether nothing is left to do to wake the environment.
 func (s State) Awake() bool {
-	return s.Marker == nil && len(s.Idle) == 0 && s.Database != rdsstate.Stopped && s.Database != rdsstate.Stopping
+	return s.Marker == nil && !s.Muted && len(s.Idle) == 0 && s.Database != rdsstate.Stopped && s.Database != rdsstate.Stopping
 }
 
 // Read returns the state of the environment.
@@ -103,6 +105,7 @@ func (s Sleeper) Read(ctx context.Context) (state State, err error) {
 		return state, fmt.Errorf("describe the alarm %s: %w", s.Env.SuppressorAlarmName(), err)
 	}
 	state.Muter = len(muters.MetricAlarms) > 0
+	state.Muted = state.Muter && muters.MetricAlarms[0].StateValue == cwtypes.StateValueAlarm
 	return state, nil
 }
 
