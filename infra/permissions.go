@@ -256,8 +256,8 @@ func networkStatements(s scope) []statement {
 }
 
 // natInstanceStatements returns statements that allow a NAT instance, which production does not have. Auto Scaling checks with the caller's
-// permissions that the launch template can be launched. Of the environments' interfaces, each has one security group that is closed to the
-// internet, and nothing allows passing a role to EC2: an instance can do nothing but be there.
+// permissions that the launch template can be launched. Interfaces are only created in subnets and groups that have the environments' tag, and
+// nothing allows passing a role to EC2.
 // Source: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 func natInstanceStatements(s scope) []statement {
