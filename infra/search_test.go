@@ -658,7 +658,7 @@ func dataHarms(t *testing.T, all []registration) []*attempt {
 	for _, action := range []string{"cloudwatch:SetAlarmState", "cloudwatch:PutCompositeAlarm"} {
 		add("mutes production's alarms", action, "arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-production-api-5xx")
 	}
-	add("mutes an environment for good", "cloudwatch:PutMetricData", "*", "cloudwatch:namespace", environment.SuppressorNamespace)
+	add("mutes an environment permanently", "cloudwatch:PutMetricData", "*", "cloudwatch:namespace", environment.SuppressorNamespace)
 	add("reads another parameter", "ssm:GetParameter", "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/token")
 	add("writes metrics that alarms read", "cloudwatch:PutMetricData", "*", "cloudwatch:namespace", "AWS/ApplicationELB")
 	for _, action := range []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:PutKeyPolicy",
