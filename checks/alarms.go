@@ -24,6 +24,7 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 	var findings []Finding
 	var failed []error
 	sleeping, err := readSleep(ctx, rc)
+	alarms.marked = err != nil || sleeping.marker != nil
 	if err == nil { // without the marker, asleepFindings reports that
 		alarms.asleep = sleeping.isAsleep()
 	}
@@ -58,6 +59,8 @@ type foundAlarms struct {
 	composite []regionalComposite
 	// asleep reports that the environment is asleep, which mutes all alarms but those of environment.NeverMuted.
 	asleep bool
+	// marked reports that the environment is marked as asleep, or may be: another finding is about that.
+	marked bool
 }
 
 // regionalComposite is a composite alarm and its region.
@@ -91,6 +94,8 @@ type alarmNames struct {
 	missing, inAlarm, noData, noAction []string
 	// schedule are in alarm, and about the schedule that puts the environment to sleep.
 	schedule []string
+	// muting are the alarms in alarm that mute the others although the environment is not marked as asleep.
+	muting []string
 	// starting are in alarm because nothing has been measured yet, or not since the environment was woken; incomplete lack a state, or whether their actions are enabled.
 	starting, incomplete []string
 }
@@ -106,8 +111,11 @@ func evaluateAlarms(alarms foundAlarms, env *environment.Environment, now time.T
 	total, reasons := 0, map[string]any{}
 	for _, region := range env.AlarmRegions() {
 		composite := alarms.compositeIn(region, env)
-		_, suppressor := byName[env.SuppressorAlarmName()]
-		names.addComposite(composite, suppressor, env, region)
+		suppressor, exists := byName[env.SuppressorAlarmName()]
+		names.addComposite(composite, exists, env, region)
+		if env.MaySleep() && !alarms.marked && suppressor.StateValue == cwtypes.StateValueAlarm && len(names.muting) == 0 {
+			names.muting = append(names.muting, env.SuppressorAlarmName())
+		}
 		for _, what := range env.AlarmsIn(region) {
 			a, exists := byName[env.AlarmName(what)]
 			if !exists {
@@ -155,14 +163,12 @@ func (n *alarmNames) addComposite(composite *cwtypes.CompositeAlarm, suppressor 
 // add evaluates an alarm's state. While the environment is asleep, and soon after that, an alarm about what does not run is in alarm, and its
 // composite alarm is muted. asleep reports that sleep mutes the alarm.
 func (n *alarmNames) add(what string, a cwtypes.MetricAlarm, asleep bool, composite *cwtypes.CompositeAlarm, now time.Time) {
-	muted := composite != nil && slices.Contains([]cwtypes.ActionsSuppressedBy{
-		cwtypes.ActionsSuppressedByAlarm, cwtypes.ActionsSuppressedByExtensionPeriod,
-	}, composite.ActionsSuppressedBy)
+	woken := composite != nil && composite.ActionsSuppressedBy == cwtypes.ActionsSuppressedByExtensionPeriod
 	switch {
 	case asleep && a.StateValue == cwtypes.StateValueAlarm:
 		n.starting = append(n.starting, what)
 	case asleep: // what does not run has no data
-	case a.StateValue == cwtypes.StateValueAlarm && (muted && aws.ToString(a.TreatMissingData) == "breaching" || isStarting(a, now)):
+	case a.StateValue == cwtypes.StateValueAlarm && (woken && aws.ToString(a.TreatMissingData) == "breaching" || isStarting(a, now)):
 		n.starting = append(n.starting, what)
 	case a.StateValue == cwtypes.StateValueAlarm && environment.NeverMuted(what):
 		n.schedule = append(n.schedule, what)
@@ -209,6 +215,10 @@ func (n *alarmNames) finding(f findingBuilder, env *environment.Environment, rea
 		{n.inAlarm, "in_alarm", "InAlarm", text.PluralWord(len(n.inAlarm), "is", "are") + " in alarm: ", Hint{
 			Cause:    "a metric has crossed its threshold: each alarm's reason is in the details",
 			Solution: "check what the alarm measures, and the logs of that time", Command: command(env, "logs"),
+		}},
+		{n.muting, "muting", "AlarmsMuted", text.PluralWord(len(n.muting), "mutes", "mute") + " the others, which notify no one: ", Hint{
+			Cause:    "waking the environment was interrupted, or the state of this alarm was set outside the deployer",
+			Solution: "wake the environment, which ends this", Command: command(env, "wake"),
 		}},
 		{n.missing, "missing", "AlarmsMissing", text.PluralWord(len(n.missing), "is missing and notifies no one: ", "are missing and notify no one: "),
 			deployHint(env, "they were deleted outside the deployer"+undeployedFile(env))},

@@ -233,7 +233,10 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 		"switched off":   {&cwtypes.CompositeAlarm{ActionsEnabled: aws.Bool(false)}, true, "", verdict{Warning, "NoAlarmActions", "alarms"}},
 		"in alarm":       {&cwtypes.CompositeAlarm{}, true, "api-tasks", verdict{Warning, "InAlarm", "api-tasks"}},
 		"woken just now": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByExtensionPeriod}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
-		"asleep":         {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "api-tasks", verdict{Healthy, "Quiet", "waiting for data: api-tasks"}},
+		"muted, in alarm": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "api-tasks",
+			verdict{Warning, "InAlarm", "1 is in alarm: api-tasks; 1 mutes the others, which notify no one: v3-backend-staging-asleep"}},
+		"muted": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "",
+			verdict{Warning, "AlarmsMuted", "1 mutes the others"}},
 		"schedule failed": {&cwtypes.CompositeAlarm{ActionsSuppressedBy: cwtypes.ActionsSuppressedByAlarm}, true, "schedule-failed",
 			verdict{Warning, "ScheduleFailed", "of 25 alarms, 1 is in alarm: schedule-failed"}},
 		"schedule late": {&cwtypes.CompositeAlarm{}, true, "schedule-late", verdict{Warning, "ScheduleFailed", "schedule-late"}},
@@ -251,7 +254,11 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 				}
 			}
 			if test.suppressor {
-				alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueOk})
+				state := cwtypes.StateValueOk
+				if test.composite != nil && test.composite.ActionsSuppressedBy == cwtypes.ActionsSuppressedByAlarm {
+					state = cwtypes.StateValueAlarm
+				}
+				alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: state})
 			}
 			if c := test.composite; c != nil {
 				c.AlarmName = aws.String(env.CompositeAlarmName())

@@ -114,6 +114,7 @@ func TestAlarmsAreMutedThroughTheComposite(t *testing.T) {
 		require.Equal(t, strings.Join(rule, " OR "), composite.get("alarmRule"))
 		suppressor := find(t, all, alarmType, "monitoring-asleep"+test.suffix)
 		require.Equal(t, "ignore", suppressor.get("treatMissingData"), "its state is the one that was set last")
+		require.Equal(t, environment.SuppressorNamespace, suppressor.get("namespace"), "no role writes its metric")
 	}
 	require.Len(t, ofType(all, compositeType), 2)
 }

@@ -59,8 +59,7 @@ func boundaryStatements(s shared) []statement {
 			"ecr:GetAuthorizationToken", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
 			"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel", "xray:GetSampling*", "xray:PutTelemetryRecords",
 			"xray:PutTraceSegments",
-			// The schedule's, which identifies the scalable target by its tag.
-			"application-autoscaling:RegisterScalableTarget", "elasticloadbalancing:DescribeTargetHealth",
+			"elasticloadbalancing:DescribeTargetHealth",
 		}, anyResource),
 		allow("Pull", []string{
 			"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
@@ -78,6 +77,9 @@ func boundaryStatements(s shared) []statement {
 		allow("StartMachines", []string{"states:StartExecution"}, anyEnvironment.arns("states", "stateMachine:%s-*")...),
 		allow("Sleep", []string{"rds:DescribeDBInstances", "rds:StartDBInstance", "rds:StopDBInstance", "cloudwatch:SetAlarmState"},
 			slices.Concat(anyEnvironment.arns("rds", "db:%s-*"), anyEnvironment.arns("cloudwatch", "alarm:%s-asleep"))...),
+		// The schedule changes scalable targets that exist, by their tag. A new one has none, and could be that of a service without scaling.
+		allow("Scale", []string{"application-autoscaling:RegisterScalableTarget"}, anyResource).
+			when("Null", "aws:ResourceTag/Environment", "false"),
 		allow("MarkAsleep", []string{"ssm:DeleteParameter", "ssm:GetParameters", "ssm:PutParameter"}, anyEnvironment.asleepARN()),
 		allow("ListLocks", []string{"s3:ListBucket"}, "arn:aws:s3:::"+environment.StateBucket(s.Prefix, s.Account)),
 		denyOtherEnvironments(deny("NotProductionScaling", []string{"application-autoscaling:*"}, anyResource).

@@ -58,7 +58,7 @@ func TestBoundaryAllowsWhatTheRolesAllow(t *testing.T) {
 				for _, action := range s.Action {
 					for _, resource := range s.Resource {
 						asked := as(role, action, resource).with("aws:ResourceTag/aws:rds:primaryDBInstanceArn",
-							in("rds", "db:"+env.DatabaseIdentifier())).with("s3:prefix", lockObject(env))
+							in("rds", "db:"+env.DatabaseIdentifier())).with("s3:prefix", lockObject(env)).with(hasTag, env.Name)
 						require.Truef(t, boundary.allows(t, asked), "%s of %s on %s", action, role, resource)
 					}
 				}

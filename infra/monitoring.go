@@ -147,8 +147,8 @@ const (
 	muteExtension = 15 * 60
 )
 
-// declareComposite declares the composite alarm, and the alarm that suppresses its actions. That one has no data ever and so keeps the state that
-// SetAlarmState gives it.
+// declareComposite declares the composite alarm, and the alarm that suppresses its actions. That one has a metric that no role may write,
+// and so keeps the state that SetAlarmState gives it.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm_Suppression.html
 func (g *alarmGroup) declareComposite(ctx *pulumi.Context) error {
@@ -166,7 +166,7 @@ func (g *alarmGroup) declareComposite(ctx *pulumi.Context) error {
 	suppressor, err := cloudwatch.NewMetricAlarm(ctx, g.name+"-asleep"+suffix, &cloudwatch.MetricAlarmArgs{
 		Name:               pulumi.String(env.SuppressorAlarmName()),
 		AlarmDescription:   pulumi.String("In alarm while the environment is asleep, which mutes " + env.CompositeAlarmName()),
-		Namespace:          pulumi.String(environment.MetricsNamespace),
+		Namespace:          pulumi.String(environment.SuppressorNamespace),
 		MetricName:         pulumi.String("Asleep"),
 		Dimensions:         pulumi.StringMap{"Environment": pulumi.String(env.Name)},
 		Statistic:          pulumi.String("Maximum"),

@@ -219,7 +219,8 @@ func releaseStatements(s scope) []statement {
 	}
 }
 
-// networkStatements returns statements that allow creating a network, and changing or deleting what has the environments' tag.
+// networkStatements returns statements that allow creating a network, and changing or deleting what has the environments' tag. They also allow
+// the roles that AWS's services create for themselves, for which the other policy has no room.
 // Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-policies-for-amazon-ec2.html
 func networkStatements(s scope) []statement {
 	return []statement{
@@ -247,22 +248,28 @@ func networkStatements(s scope) []statement {
 			"ec2:Detach*", "ec2:Disassociate*", "ec2:Modify*", "ec2:ReleaseAddress", "ec2:ReplaceRoute*",
 			"ec2:RevokeSecurityGroup*", "ec2:UpdateSecurityGroupRule*",
 		}, anyResource).when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
+		allow("ServiceRoles", []string{"iam:CreateServiceLinkedRole"}, "arn:aws:iam::*:role/aws-service-role/*").
+			when("StringEquals", "iam:AWSServiceName",
+				"ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com",
+				"rds.amazonaws.com", "wafv2.amazonaws.com"),
 	}
 }
 
 // natInstanceStatements returns statements that allow a NAT instance, which production does not have. Auto Scaling checks with the caller's
-// permissions that the launch template can be launched. Of the environments' interfaces, each has one security group that is closed to the
-// internet, and nothing allows passing a role to EC2: an instance can do nothing but be there.
+// permissions that the launch template can be launched. Interfaces are only created in subnets and groups that have the environments' tag, and
+// nothing allows passing a role to EC2.
 // Source: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 func natInstanceStatements(s scope) []statement {
 	ofEC2 := func(kinds ...string) []string {
 		return list.Map(kinds, func(kind string) string { return "arn:aws:ec2:" + s.Region + ":*:" + kind + "/*" })
 	}
+	const groups = "autoScalingGroup:*:autoScalingGroupName/%s-*"
 	return []statement{
-		allow("MakeNATInstance", []string{"ec2:CreateLaunchTemplate", "ec2:CreateNetworkInterface"}, anyResource).
-			when("StringEquals", "aws:RequestedRegion", s.Region),
-		allow("LaunchFrom", []string{"ec2:CreateLaunchTemplateVersion", "ec2:RunInstances"},
+		allow("MakeNATInstance", []string{"ec2:CreateLaunchTemplate", "ec2:CreateNetworkInterface"},
+			ofEC2("launch-template", "network-interface")...),
+		// A new interface requires the subnet and its groups as well.
+		allow("LaunchFrom", []string{"ec2:CreateLaunchTemplateVersion", "ec2:CreateNetworkInterface", "ec2:RunInstances"},
 			ofEC2("launch-template", "network-interface", "security-group", "subnet")...).
 			when("StringEquals", "aws:ResourceTag/Environment", s.tagged...),
 		allow("Launch", []string{"ec2:RunInstances"}, append(ofEC2("instance", "volume"), "arn:aws:ec2:"+s.Region+"::image/*")...).
@@ -270,7 +277,8 @@ func natInstanceStatements(s scope) []statement {
 		allow("FindImage", []string{"ssm:GetParameters"}, "arn:aws:ssm:"+s.Region+"::parameter/aws/service/ami-amazon-linux-latest/*"),
 		allow("ScaleNATInstance", []string{
 			"autoscaling:*AutoScalingGroup", "autoscaling:*InstanceRefresh", "autoscaling:*Tags", "autoscaling:PutLifecycleHook",
-		}, s.arns("autoscaling", "autoScalingGroup:*:autoScalingGroupName/%s-*")...),
+		}, s.arns("autoscaling", groups)...),
+		deny("NotProductionGroup", []string{"autoscaling:*"}, s.forEnvironment(production).arns("autoscaling", groups)...),
 		allow("ScalingRole", []string{"iam:CreateServiceLinkedRole"},
 			"arn:aws:iam::*:role/aws-service-role/autoscaling.amazonaws.com/*"),
 	}
@@ -282,14 +290,14 @@ func natInstanceStatements(s scope) []statement {
 func namedStatements(s scope) []statement {
 	all := allow("Named", nil)
 	for _, part := range []struct{ actions, arns []string }{
-		// Services whose ARNs end with a slash and the name have one pattern, which is shorter than one for each.
 		{[]string{
 			"ecs:*Cluster", "ecs:*Service", "ecs:*agResource", "ecs:PutClusterCapacityProviders",
 			"ecs:RunTask", "ecs:StopServiceDeployment", "ecs:StopTask", "ecs:UpdateClusterSettings",
 			"elasticloadbalancing:*Tags", "elasticloadbalancing:Create*", "elasticloadbalancing:Delete*",
 			"elasticloadbalancing:Modify*", "elasticloadbalancing:Set*",
 			"events:*Rule", "events:*Targets", "events:*agResource", "scheduler:*Schedule",
-		}, s.arns("*", "*/%s-*")},
+		}, slices.Concat(s.arns("ecs", "*/%s-*"), s.arns("elasticloadbalancing", "*/%s-*"), s.arns("events", "*/%s-*"),
+			s.arns("scheduler", "*/%s-*"))},
 		{[]string{
 			"rds:*Tags*", "rds:Create*", "rds:Delete*Group", "rds:DeleteDBInstance*", "rds:Modify*", "rds:Reboot*",
 			"rds:RestoreDB*Snapshot", "rds:StartDBInstance", "rds:StopDBInstance",
@@ -351,10 +359,6 @@ func roleStatements(s scope) []statement {
 			when("StringEquals", "iam:PassedToService",
 				"ecs-tasks.amazonaws.com", "events.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com",
 				"vpc-flow-logs.amazonaws.com"),
-		allow("ServiceRoles", []string{"iam:CreateServiceLinkedRole"}, "arn:aws:iam::*:role/aws-service-role/*").
-			when("StringEquals", "iam:AWSServiceName",
-				"ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com",
-				"rds.amazonaws.com", "wafv2.amazonaws.com"),
 	}
 }
 

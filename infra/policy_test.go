@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/balancer/v3-backend-infra/internal/iampolicy"
 )
 
 // UnmarshalJSON reverses MarshalJSON.
@@ -52,6 +54,37 @@ func TestDocumentsOfEqualStatementsAreEqual(t *testing.T) {
 	for range 20 {
 		require.Equal(t, render(), render())
 	}
+}
+
+// TestPoliciesFollowIAMsGrammar checks the policies of all roles and the boundary as IAM does when it creates them. No other partition has
+// the account.
+func TestPoliciesFollowIAMsGrammar(t *testing.T) {
+	_, stacks := sharedStack(t)
+	for _, name := range []string{"dev", "staging", "production"} {
+		_, all := deployed(t, name)
+		stacks = append(slices.Clone(stacks), all...)
+	}
+	checked := 0
+	for typ, kind := range map[string]struct {
+		property string
+		check    func(string) error
+	}{
+		"aws:iam/policy:Policy":         {"policy", iampolicy.CheckIdentity},
+		"aws:iam/rolePolicy:RolePolicy": {"policy", iampolicy.CheckIdentity},
+		"aws:iam/role:Role":             {"assumeRolePolicy", iampolicy.CheckTrust},
+	} {
+		for _, r := range ofType(stacks, typ) {
+			checked++
+			text := r.get(kind.property)
+			require.NoErrorf(t, kind.check(text.(string)), "%s %s", typ, r.name)
+			for _, s := range parsed(t, text).Statement {
+				for _, resource := range s.Resource {
+					require.Truef(t, resource == anyResource || strings.HasPrefix(resource, "arn:aws:"), "%s: %s", r.name, resource)
+				}
+			}
+		}
+	}
+	require.Greater(t, checked, 40)
 }
 
 func TestRolesTrustThisAccountsTasksOnly(t *testing.T) {

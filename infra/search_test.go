@@ -298,6 +298,10 @@ func newLabyrinth(t *testing.T) *labyrinth {
 		for _, a := range bounded {
 			l.asRole[arn] = append(l.asRole[arn], &attempt{a.with("aws:PrincipalArn", arn), a.harm})
 		}
+		// A new target has no tag. The deploy role registers such targets itself: docs/security.md.
+		l.asRole[arn] = append(l.asRole[arn], &attempt{
+			of("application-autoscaling:RegisterScalableTarget", "arn:aws:application-autoscaling:"+inRegion+"scalable-target/new").
+				with("aws:PrincipalArn", arn), "scales a service of production's that has no scaling"})
 	}
 	return l
 }
@@ -436,6 +440,11 @@ func harms(t *testing.T, all []registration) []*attempt {
 		launch := of("ec2:RunInstances", anyEC2+kind).with("ec2:InstanceType", environment.NATInstanceType)
 		add("launches an instance in another network", launch)
 		add("launches an instance in production's network", launch.with(hasTag, production))
+		if strings.HasPrefix(kind, "subnet/") || strings.HasPrefix(kind, "security-group/") {
+			create := of("ec2:CreateNetworkInterface", anyEC2+kind).with("aws:RequestedRegion", "us-east-1")
+			add("creates an interface in another network", create)
+			add("creates an interface in production's network", create.with(hasTag, production))
+		}
 	}
 	for _, own := range []request{
 		of("ec2:CreateTags", anyEC2+"vpc/vpc-1").with("ec2:CreateAction", "CreateVpc"), of("ec2:CreateTags",
@@ -475,7 +484,7 @@ func roleHarms() []*attempt {
 		} {
 			attempts = append(attempts, &attempt{of(action, role).with("iam:PermissionsBoundary", boundaryARN), "edits a role"})
 		}
-		for _, service := range []string{"ecs-tasks", "events", "states", "vpc-flow-logs", "lambda", "ec2"} {
+		for _, service := range []string{"ecs-tasks", "events", "states", "scheduler", "autoscaling", "vpc-flow-logs", "lambda", "ec2"} {
 			attempts = append(attempts, &attempt{of("iam:PassRole", role).with("iam:PassedToService", service+".amazonaws.com"),
 				"passes a role"})
 		}
@@ -649,6 +658,7 @@ func dataHarms(t *testing.T, all []registration) []*attempt {
 	for _, action := range []string{"cloudwatch:SetAlarmState", "cloudwatch:PutCompositeAlarm"} {
 		add("mutes production's alarms", action, "arn:aws:cloudwatch:"+inRegion+"alarm:v3-backend-production-api-5xx")
 	}
+	add("mutes an environment permanently", "cloudwatch:PutMetricData", "*", "cloudwatch:namespace", environment.SuppressorNamespace)
 	add("reads another parameter", "ssm:GetParameter", "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/token")
 	add("writes metrics that alarms read", "cloudwatch:PutMetricData", "*", "cloudwatch:namespace", "AWS/ApplicationELB")
 	for _, action := range []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:CreateGrant", "kms:PutKeyPolicy",
@@ -721,14 +731,13 @@ func readsOnly(action string) bool {
 // with the reason.
 func unrelatedConditions() map[string]string {
 	return map[string]string{
-		"MakeNetwork aws:RequestedRegion":     "nothing of production's is in another region",
-		"MakeNATInstance aws:RequestedRegion": "nothing of production's is in another region",
-		"Launch ec2:InstanceType":             "limits what an instance costs",
-		"TagDefaultGroup " + hasTag:           "keeps the groups of environments that are not listed; NotProductionTag denies production's",
-		"PassRoles iam:PassedToService":       "a role within the boundary",
-		"ServiceRoles iam:AWSServiceName":     "AWS's own role of another service",
-		"Records " + recordTypes:              "a record of another type at a name of its own",
-		"DeleteCertificate " + hasTag:         "NotProductionTag denies production's, and the program's all have a tag",
+		"MakeNetwork aws:RequestedRegion": "nothing of production's is in another region",
+		"Launch ec2:InstanceType":         "limits what an instance costs",
+		"TagDefaultGroup " + hasTag:       "keeps the groups of environments that are not listed; NotProductionTag denies production's",
+		"PassRoles iam:PassedToService":   "a role within the boundary",
+		"ServiceRoles iam:AWSServiceName": "AWS's own role of another service",
+		"Records " + recordTypes:          "a record of another type at a name of its own",
+		"DeleteCertificate " + hasTag:     "NotProductionTag denies production's, and the program's all have a tag",
 	}
 }
 

@@ -61,6 +61,8 @@ type State struct {
 	Replicas []string
 	// Suppressor reports that the account has the alarm that mutes the others.
 	Suppressor bool
+	// Muted reports that this alarm is in alarm, which mutes the others, whether or not there is a marker.
+	Muted bool
 }
 
 // Asleep reports whether nothing is left to do to put the environment to sleep. Where the schedule wakes it, the marker is to be replaced.
@@ -70,7 +72,7 @@ func (s State) Asleep() bool {
 
 // Awake reports whether nothing is left to do to wake the environment.
 func (s State) Awake() bool {
-	return s.Marker == nil && len(s.Idle) == 0 && s.Database != rdsstate.Stopped && s.Database != rdsstate.Stopping
+	return s.Marker == nil && !s.Muted && len(s.Idle) == 0 && s.Database != rdsstate.Stopped && s.Database != rdsstate.Stopping
 }
 
 // String returns what runs, such as "no task runs, and its database is starting".
@@ -119,6 +121,7 @@ func (s Sleeper) Read(ctx context.Context) (state State, err error) {
 		return state, fmt.Errorf("describe the alarm %s: %w", s.Env.SuppressorAlarmName(), err)
 	}
 	state.Suppressor = len(suppressors.MetricAlarms) > 0
+	state.Muted = state.Suppressor && suppressors.MetricAlarms[0].StateValue == cwtypes.StateValueAlarm
 	return state, nil
 }
 

@@ -25,6 +25,7 @@ func TestState(t *testing.T) {
 		"sleep interrupted, stopping":  {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "stopping"}, false, false},
 		"started by RDS":               {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "available"}, false, false},
 		"wake interrupted at its end":  {State{Marker: marked, Desired: 2, Running: 2, Services: 2, Database: "available"}, false, false},
+		"muted without a marker":       {State{Desired: 2, Running: 2, Services: 2, Database: "available", Muted: true}, false, false},
 		"stopped outside the deployer": {State{Desired: 2, Running: 2, Services: 2, Database: "stopped"}, false, false},
 		"scaled to 0 by a person":      {State{Desired: 1, Running: 1, Services: 2, Idle: []string{"b"}, Database: "available"}, false, false},
 	} {

@@ -3,6 +3,8 @@ package cloud
 import (
 	"strings"
 	"time"
+
+	"github.com/balancer/v3-backend-infra/internal/iampolicy"
 )
 
 // maxPolicySize is how many characters a managed policy may have, whitespace not counted:
@@ -11,6 +13,14 @@ const maxPolicySize = 6144
 
 // policyNotFound returns the format of IAM's message for a managed policy that does not exist.
 func policyNotFound(what string) string { return what + " %s does not exist or is not attachable." }
+
+// malformed returns IAM's error for what is wrong with a policy document, or nil.
+func malformed(problem error) error {
+	if problem == nil {
+		return nil
+	}
+	return errorf("MalformedPolicyDocument", "%s", problem)
+}
 
 // roleTypes are the types of IAM: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 var roleTypes = map[string]resourceType{
@@ -24,6 +34,7 @@ var roleTypes = map[string]resourceType{
 			isJSON("assumeRolePolicy"), inRange("maxSessionDuration", 3600, 43200)},
 		refs:     []ref{refTo("permissionsBoundary", typePolicy, "NoSuchEntity", policyNotFound("Scope ARN:"))},
 		compute:  func(_ *State, r *Resource) { r.Outputs["createDate"] = r.Created.Format(time.RFC3339) },
+		validate: func(_ *State, r *Resource) error { return malformed(iampolicy.CheckTrust(r.Text("assumeRolePolicy"))) },
 		conflict: errorTemplate{"EntityAlreadyExists", "Role with name %s already exists."},
 		onDelete: func(s *State, r *Resource) error {
 			for _, attached := range s.ByType(typeRolePolicyAttachment) {
@@ -43,8 +54,9 @@ var roleTypes = map[string]resourceType{
 		name:     "name",
 		id:       "${role}:${name}",
 		required: []string{"role", "policy"}, replaceOnChange: []string{"role", "name", "namePrefix"},
-		rules: []rule{isJSON("policy")},
-		refs:  []ref{refTo("role", typeRole, "NoSuchEntity", "The role with name %s cannot be found.")},
+		rules:    []rule{isJSON("policy")},
+		refs:     []ref{refTo("role", typeRole, "NoSuchEntity", "The role with name %s cannot be found.")},
+		validate: func(_ *State, r *Resource) error { return malformed(iampolicy.CheckIdentity(r.Text("policy"))) },
 	},
 	typePolicy: {
 		name:     "name",
@@ -58,7 +70,7 @@ var roleTypes = map[string]resourceType{
 			if size := len(strings.Join(strings.Fields(r.Text("policy")), "")); size > maxPolicySize {
 				return errorf("LimitExceeded", "Cannot exceed quota for PolicySize: %d", maxPolicySize)
 			}
-			return nil
+			return malformed(iampolicy.CheckIdentity(r.Text("policy")))
 		},
 		conflict: errorTemplate{"EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed."},
 		inUse:    errorTemplate{"DeleteConflict", "Cannot delete a policy attached to entities."},

@@ -415,6 +415,12 @@ func TestRolesAndManagedPolicies(t *testing.T) {
 
 	require.Equal(t, boundary, e.create(typePolicy, values{"name": "boundary", "policy": "{}"}).ID)
 	role := e.create(typeRole, bound)
+	const anyService = `{"Statement":[{"Effect":"Allow","Action":"*","Resource":"arn:aws:*:us-east-1:123456789012:*/x-*"}]}`
+	const vendor = "MalformedPolicyDocument: Resource vendor must be fully qualified and cannot contain regexes."
+	e.rejects(vendor, typePolicy, values{"name": "any", "policy": anyService})
+	e.rejects(vendor, typeRolePolicy, values{"name": "any", "role": "task", "policy": anyService})
+	e.rejects("MalformedPolicyDocument: Has prohibited field Resource", typeRole, values{"name": "any",
+		"assumeRolePolicy": `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`})
 	require.EqualError(t, e.DeleteResource(context.Background(), typePolicy, boundary, nil), "DeleteConflict: Cannot delete a policy attached to entities.")
 
 	e.rejects("NoSuchEntity: Policy arn:aws:iam::123456789012:policy/none does not exist or is not attachable.",
