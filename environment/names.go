@@ -212,7 +212,7 @@ func ReadPolicyName(prefix string) string { return prefix + "-read" }
 func NetworkPolicyName(prefix, suffix string) string { return prefix + suffix + "-network" }
 
 // SuppressorNamespace is the CloudWatch namespace of the metric of the alarm that mutes the others, which no role may write: a single value
-// would mute an environment until it sleeps.
+// would mute an environment until someone wakes it.
 const SuppressorNamespace = "Balancer/Suppressor"
 
 // MetricsNamespace is the CloudWatch namespace of the metrics that status publishes.
