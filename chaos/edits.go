@@ -61,7 +61,7 @@ func edits() []edit {
 	return []edit{
 		{key: "network.zones", value: 3, undeployable: true},
 		{key: "network.nat", value: "per-zone"},
-		{key: "network.nat", value: "instance"},
+		{key: "network.nat", value: "single"},
 		{key: "image.criticalFindings", value: "fail"},
 		{key: "image.repository", value: "nowhere", undeployable: true}, // the infra program cannot be previewed
 		{key: "services.api", value: object{"cpu": 1024, "memory": 2048, "tasks": object{"min": 1, "max": 2}, "autoscaling": object{"cpuPercent": 70}}},

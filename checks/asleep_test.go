@@ -126,7 +126,7 @@ func TestSleepMutesAlarms(t *testing.T) {
 		"failed schedule":    {"schedule-failed", cwtypes.StateValueAlarm, verdict{Warning, "ScheduleFailed", "schedule-failed"}},
 		"late schedule":      {"schedule-late", cwtypes.StateValueAlarm, verdict{Warning, "ScheduleFailed", "schedule-late"}},
 	} {
-		alarms := foundAlarms{metric: alarmsOf(env), asleep: true}
+		alarms := foundAlarms{metric: alarmsOf(env), asleep: true, marked: true}
 		for i := range alarms.metric {
 			if a := &alarms.metric[i]; *a.AlarmName == env.AlarmName(test.what) {
 				a.StateValue, a.StateUpdatedTimestamp = test.state, aws.Time(now.Add(-24*time.Hour))

@@ -56,7 +56,7 @@ func TestLastLineOfUp(t *testing.T) {
 			var out bytes.Buffer
 			test.options.terminal = &terminal{streams: streams{out: &out}}
 			started := time.Date(2026, 11, 23, 16, 0, 0, 0, time.UTC)
-			result := history.Deployment{Image: history.Image{Tag: "1.0.0-aaa"}, Started: started, Ended: started.Add(5 * time.Second)}
+			result := history.Deployment{Image: history.Image{Tag: "1.0.0-aaa"}, Started: started, Ended: started.Add(5 * time.Second), DryRun: test.options.dryRun}
 			if test.options.unverified != "" {
 				result.Warnings = []string{"one", "two"}
 			}

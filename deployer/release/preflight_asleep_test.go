@@ -5,6 +5,10 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
+	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/stretchr/testify/require"
@@ -23,13 +27,23 @@ func TestPreflightAsleep(t *testing.T) {
 	}{
 		"awake":               {"", func(p *preflight) { p.env.Protected = true }, false, ""},
 		"a deployment":        {marker, func(*preflight) {}, false, ""},
-		"a migration":         {marker, func(p *preflight) { p.migrationOnly = true }, true, "so there is nothing to migrate"},
-		"a restart":           {marker, func(p *preflight) { p.restart = true }, true, "so there is nothing to restart"},
-		"protected meanwhile": {marker, func(p *preflight) { p.env.Protected = true }, true, "a protected environment never sleeps"},
+		"a migration":         {marker, func(p *preflight) { p.migrationOnly = true }, true, "no task runs, and its database is stopped"},
+		"a restart":           {marker, func(p *preflight) { p.restart = true }, true, "no task runs, and its database is stopped"},
+		"protected meanwhile": {marker, func(p *preflight) { p.env.Protected = true }, false, ""},
 		"unknown":             {"denied", func(*preflight) {}, false, "AccessDenied"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &preflight{env: staging(t), aws: fakeAWS(func(any) (any, error) {
+			p := &preflight{env: staging(t), aws: fakeAWS(func(in any) (any, error) {
+				switch in.(type) {
+				case *rds.DescribeDBInstancesInput:
+					return &rds.DescribeDBInstancesOutput{DBInstances: []rdstypes.DBInstance{{DBInstanceStatus: aws.String("stopped")}}}, nil
+				case *ecs.ListServicesInput:
+					return &ecs.ListServicesOutput{}, nil
+				case *ecs.DescribeServicesInput:
+					return &ecs.DescribeServicesOutput{}, nil
+				case *cloudwatch.DescribeAlarmsInput:
+					return &cloudwatch.DescribeAlarmsOutput{}, nil
+				}
 				switch test.marker {
 				case "":
 					return nil, &types.ParameterNotFound{}
