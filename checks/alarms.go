@@ -24,6 +24,9 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 	var findings []Finding
 	var failed []error
 	sleeping, err := readSleep(ctx, rc)
+	if ctx.Err() != nil {
+		return nil, err // no time is left for the alarms
+	}
 	alarms.marked = err != nil || sleeping.marker != nil
 	if err == nil { // without the marker, asleepFindings reports that
 		alarms.asleep = sleeping.isAsleep()
