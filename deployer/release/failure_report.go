@@ -124,6 +124,8 @@ type serviceFailure struct {
 	verdict, evidence, hint string
 	// causes are those of the tasks that stopped or could not start; none where that is unknown.
 	causes []checks.Stop
+	// byAlarm reports that ECS ended the rollout because of an alarm.
+	byAlarm bool
 }
 
 // A rolloutError reports why the rollout of services failed.
@@ -170,12 +172,12 @@ func (r *ecsRollout) explain(ctx context.Context, o observation, message string)
 	evidence := fmt.Sprintf("\n  %s stopped; the last was %s: %s", text.Plural(len(failed), "task", ""), last.id(), last.cause.Message) + ecsReason(last.cause) +
 		logExcerpt(excerptTitle, r.lastLogLines(ctx, o.role, aws.ToString(last.task.TaskArn), logTailLines))
 	causes := list.Map(failed, func(f failedTask) checks.Stop { return f.cause })
-	return serviceFailure{message, evidence, hintText(r.env, last.cause), causes}
+	return serviceFailure{verdict: message, evidence: evidence, hint: hintText(r.env, last.cause), causes: causes}
 }
 
 // explainAlarms collects why alarms ended the rollout of a service: the reason of each, where it can be read. The cause may be the image.
 func (r *ecsRollout) explainAlarms(ctx context.Context, o observation, message string, alarms []string) serviceFailure {
-	f := serviceFailure{verdict: message, hint: fmt.Sprintf("find the cause in the log: `deployer logs --env %[1]s --service %[2]s --since 1h`; "+
+	f := serviceFailure{verdict: message, byAlarm: true, hint: fmt.Sprintf("find the cause in the log: `deployer logs --env %[1]s --service %[2]s --since 1h`; "+
 		"`deployer status --env %[1]s --only alarms` shows the alarms", r.env.Stack, o.role)}
 	out, err := r.cloudwatch.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: alarms, AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm}})
 	if err != nil {

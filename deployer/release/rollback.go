@@ -60,6 +60,11 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	d.record.Rollback = history.Running
 	d.saveProgress(ctx, log, d.record)
 	err = d.redeploy(ctx, log, last, code)
+	if isEndedByAlarm(err) {
+		log.note("the failed version's errors have set off an alarm meanwhile, for which ECS ended the rollback too; trying again, as ECS does not " +
+			"watch an alarm that is in alarm already")
+		err = d.redeploy(ctx, log, last, code)
+	}
 	took := d.deps.Clock.Now().Sub(start)
 	if err != nil {
 		d.record.Rollback = failedOutcome(ctx)
@@ -256,6 +261,12 @@ func (d *deployment) changedCode(ctx context.Context) bool {
 	}
 	verified := history.LastVerified(records)
 	return verified != nil && verified.Image.Digest == d.image.Digest && d.changesCodeOf(verified)
+}
+
+// isEndedByAlarm reports whether ECS ended a rollout because an alarm went into alarm while it watched.
+func isEndedByAlarm(err error) bool {
+	var failed *rolloutError
+	return errors.As(err, &failed) && slices.ContainsFunc(failed.failures, func(f serviceFailure) bool { return f.byAlarm })
 }
 
 // redeploy deploys an image and its code through the stack, so that the stack and the account agree, and verifies the rollout.
