@@ -21,7 +21,7 @@ type sample struct{ total, engine, waiting time.Duration }
 
 func (s sample) added() time.Duration { return s.total - s.engine - s.waiting }
 
-// repeats is how often what changes nothing is run for a median: it takes a second, of which another process may take some.
+// repeats counts the runs of what changes nothing, of which the median is taken: each takes a second, and another process may take a part.
 const repeats = 5
 
 // operations prints the overhead over the engine's own time, in a new simulated account.

@@ -56,7 +56,7 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 	return append(findings, notified...), errors.Join(append(failed, err)...)
 }
 
-// foundAlarms are the alarms of an environment in all its regions.
+// foundAlarms has the alarms of an environment in all its regions.
 type foundAlarms struct {
 	metric    []cwtypes.MetricAlarm
 	composite []regionalComposite
@@ -66,7 +66,7 @@ type foundAlarms struct {
 	marked bool
 }
 
-// regionalComposite is a composite alarm and its region.
+// regionalComposite has a composite alarm and its region.
 type regionalComposite struct {
 	region string
 	alarm  cwtypes.CompositeAlarm

@@ -27,7 +27,7 @@ const reasonProtectedAsleep = "ProtectedAsleep"
 // Asleep reports whether the report is about an environment that is asleep.
 func (r Report) Asleep() bool { return len(r.Services) > 0 && r.Services[0].Reason == ReasonAsleep }
 
-// sleepState is what runs of an environment that is marked as asleep.
+// sleepState has what runs of an environment that is marked as asleep.
 type sleepState struct {
 	// marker is nil where the environment is awake; then the rest is not read.
 	marker   *environment.SleepMarker
@@ -87,7 +87,7 @@ var sleepReasons = map[string][]string{
 	"readiness":        {string(probe.HTTPStatus), string(probe.BodyNotHealthy), string(probe.NoAnswer)},
 }
 
-// stoppedStatuses are those of a database that sleep stops, and wake starts.
+// stoppedStatuses lists those of a database that sleep stops, and wake starts.
 var stoppedStatuses = []string{rdsstate.Stopping, rdsstate.Stopped, "starting"}
 
 // causedBySleep reports whether sleep causes a finding. Other problems are reported while the environment is asleep, too.

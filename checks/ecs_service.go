@@ -50,7 +50,7 @@ func checkServices(ctx context.Context, rc *runContext) ([]Finding, error) {
 	})
 }
 
-// LogLines is the key of the detail with the last lines that a container wrote.
+// LogLines names the detail with the last lines that a container wrote.
 const LogLines = "last_log_lines"
 
 // serviceNames returns the environment's services, whether or not they exist, and then any others of the cluster.

@@ -15,7 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// natPath is what private subnets reach the internet through.
+// natPath has what private subnets reach the internet through.
 type natPath struct {
 	gateways []ec2types.NatGateway
 	// The others are read only where the environment's file has a NAT instance, or where no gateway is available.

@@ -505,3 +505,11 @@ func TestPendingChanges(t *testing.T) {
 	require.Error(t, d.runPhases(t.Context(), p.phases(d)))
 	require.ErrorIs(t, d.pending.err, context.Canceled, "the engine is free for the rollback")
 }
+
+// A rollback is tried again only where an alarm ended its rollout.
+func TestIsEndedByAlarm(t *testing.T) {
+	require.False(t, isEndedByAlarm(nil))
+	require.False(t, isEndedByAlarm(errBroken))
+	require.False(t, isEndedByAlarm(&rolloutError{failures: []serviceFailure{{}}}))
+	require.True(t, isEndedByAlarm(fmt.Errorf("api: %w", &rolloutError{failures: []serviceFailure{{}, {byAlarm: true}}})))
+}
