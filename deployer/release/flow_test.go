@@ -30,7 +30,9 @@ import (
 type fakeStack struct {
 	done  []string
 	fails map[string]error
-	env   *environment.Environment
+	// failsOnce are the actions that fail the first time.
+	failsOnce map[string]error
+	env       *environment.Environment
 	// code is what Code was last called with.
 	code *environment.Code
 	// outdated are services that ECS rolled back.
@@ -47,6 +49,10 @@ type fakeStack struct {
 
 func (p *fakeStack) do(action string) error {
 	p.done = append(p.done, action)
+	if err, fails := p.failsOnce[action]; fails {
+		delete(p.failsOnce, action)
+		return err
+	}
 	return p.fails[action]
 }
 
@@ -230,6 +236,7 @@ func TestRollbackAfterFailure(t *testing.T) {
 	const gone = "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account"
 	expired := &smithy.GenericAPIError{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}
 	started := []string{Preflight, "provision 2", Migrate}
+	endedByAlarm := &rolloutError{text: "ECS ended it", failures: []serviceFailure{{byAlarm: true}}}
 	rolling := append(slices.Clone(started), "release 2", "watch 2")
 	putBack := []string{"code 1", "watch 1"}
 	afterHealth := append(append(slices.Clone(rolling), Health), putBack...)
@@ -338,6 +345,18 @@ func TestRollbackAfterFailure(t *testing.T) {
 		"the rollback": {
 			fails: []string{"watch 2", "watch 1"}, phase: Rollout, want: append(slices.Clone(rolling), putBack...),
 			undone: "the rollback to one failed too, so both versions may be running: broken\n" +
+				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image: " +
+				"`deployer rollback --env staging --to TAG` or `deployer up --env staging --code-only --image-tag TAG`",
+		},
+		"the rollout, and an alarm of the failed version ends the rollback": {
+			play:  fakeStack{failsOnce: map[string]error{"watch 1": endedByAlarm}},
+			fails: []string{"watch 2"}, phase: Rollout, want: slices.Concat(rolling, putBack, putBack), undone: back,
+		},
+		"the rollout, and an alarm ends the rollback twice": {
+			play:  fakeStack{failsOnce: map[string]error{"code 1": endedByAlarm}},
+			fails: []string{"watch 2", "watch 1"}, cause: endedByAlarm, phase: Rollout,
+			want: slices.Concat(rolling, []string{"code 1"}, putBack),
+			undone: "the rollback to one failed too, so both versions may be running: ECS ended it\n" +
 				"check what runs with `deployer status --env staging --only ecs_service,ecs_tasks`, then choose an image: " +
 				"`deployer rollback --env staging --to TAG` or `deployer up --env staging --code-only --image-tag TAG`",
 		},

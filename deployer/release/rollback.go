@@ -19,37 +19,8 @@ const RollbackPhase = "rollback"
 // rollback rolls back after a phase failed, where that helps the cause, and returns what it did, or why nothing. The error is why a
 // rollback failed.
 func (d *deployment) rollback(ctx context.Context, failedPhase string, cause error) (string, error) {
-	setting, skipped := d.deps.Env.Deployment.Rollback, d.request.SkipPhases
-	var expired *ExpiredError
-	var probes *probesError
-	isProbe := errors.As(cause, &probes)
-	switch {
-	case failedPhase == Validate && skipped[Rollout] != "":
-		return "nothing was rolled out, so there is nothing to roll back", nil
-	case failedPhase == Validate && skipped[Health] != "":
-		return "the new image runs, and whether it answers was not checked; it was not rolled back", nil
-	case failedPhase == Validate:
-		return "the new image runs and answers; it was not rolled back", nil
-	case !d.servicesChanged && failedPhase == Health:
-		return "no service was changed" + d.snapshotNote(ctx), nil // what does not answer does not serve
-	case !d.servicesChanged:
-		return describeUnchanged(d.currentServices(ctx)) + d.snapshotNote(ctx), nil
-	case failedPhase == Bake && !isBakeFailure(cause):
-		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
-	case errors.As(cause, &expired):
-		return "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account" +
-			d.snapshotNote(ctx), nil
-	case failedPhase == Health && !isProbe:
-		return d.imageRuns() + ", and whether it answers is unknown; it was not rolled back" + d.snapshotNote(ctx), nil
-	case failedPhase == Health && probes.outside() != "":
-		return fmt.Sprintf("nothing was rolled back, because another image would fail in the same way: the cause is %s, not the application; %s",
-			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx), nil
-	case d.request.Restart && failedPhase != Bake && !d.changedCode(ctx): // a restart is watched only where the image was not verified
-		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start", nil
-	case failedPhase == Rollout && d.outsideImage(ctx, cause) != "":
-		return d.notCured(ctx, d.outsideImage(ctx, cause)), nil
-	case setting != environment.RollbackAutomatic:
-		return d.leftToPerson(ctx, failedPhase), nil
+	if why := d.leaves(ctx, failedPhase, cause); why != "" {
+		return why, nil
 	}
 	last, code, err := d.lastVerifiedImage(ctx)
 	if err != nil {
@@ -80,6 +51,43 @@ func (d *deployment) rollback(ctx context.Context, failedPhase string, cause err
 	d.record.Rollback = outcome
 	log.ended(outcome, runs+answer, d.deps.Clock.Now().Sub(start))
 	return "rolled back: " + runs + answer + d.databaseNote(ctx), nil
+}
+
+// leaves returns why nothing is rolled back after a phase failed; "" where the last verified image is to run again.
+func (d *deployment) leaves(ctx context.Context, failedPhase string, cause error) string {
+	setting, skipped := d.deps.Env.Deployment.Rollback, d.request.SkipPhases
+	var expired *ExpiredError
+	var probes *probesError
+	isProbe := errors.As(cause, &probes)
+	switch {
+	case failedPhase == Validate && skipped[Rollout] != "":
+		return "nothing was rolled out, so there is nothing to roll back"
+	case failedPhase == Validate && skipped[Health] != "":
+		return "the new image runs, and whether it answers was not checked; it was not rolled back"
+	case failedPhase == Validate:
+		return "the new image runs and answers; it was not rolled back"
+	case !d.servicesChanged && failedPhase == Health:
+		return "no service was changed" + d.snapshotNote(ctx) // what does not answer does not serve
+	case !d.servicesChanged:
+		return describeUnchanged(d.currentServices(ctx)) + d.snapshotNote(ctx)
+	case failedPhase == Bake && !isBakeFailure(cause):
+		return d.imageRuns() + " and answers, and whether it fails later is unknown; it was not rolled back" + d.snapshotNote(ctx)
+	case errors.As(cause, &expired):
+		return "nothing was rolled back: the image is not the cause, and a rollback needs credentials; what was begun continues in the account" +
+			d.snapshotNote(ctx)
+	case failedPhase == Health && !isProbe:
+		return d.imageRuns() + ", and whether it answers is unknown; it was not rolled back" + d.snapshotNote(ctx)
+	case failedPhase == Health && probes.outside() != "":
+		return fmt.Sprintf("nothing was rolled back, because another image would fail in the same way: the cause is %s, not the application; %s",
+			probes.outside(), d.imageRuns()) + d.snapshotNote(ctx)
+	case d.request.Restart && failedPhase != Bake && !d.changedCode(ctx): // a restart is watched only where the image was not verified
+		return "the image has not changed, so there is nothing to roll back: ECS keeps the old tasks where new ones cannot start"
+	case failedPhase == Rollout && d.outsideImage(ctx, cause) != "":
+		return d.notCured(ctx, d.outsideImage(ctx, cause))
+	case setting != environment.RollbackAutomatic:
+		return d.leftToPerson(ctx, failedPhase)
+	}
+	return ""
 }
 
 // leftToPerson returns what runs after a failure where deployment.rollback is manual, and how to go back.
