@@ -21,16 +21,15 @@ func TestLongest(t *testing.T) {
 	}))
 }
 
-func TestEngineIsTimed(t *testing.T) {
+func TestTimingsAreAdded(t *testing.T) {
 	notes := filepath.Join(t.TempDir(), "notes")
-	require.Equal(t, 0, timeEngine("true", notes, nil))
-	require.Equal(t, 1, timeEngine("false", notes, nil))
-	require.Equal(t, 1, timeEngine("/nowhere", notes, nil))
-	content, err := os.ReadFile(notes)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(notes, append(content, "1m30s\n"...), 0o600))
+	_, err := sumTimings(notes)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.NoError(t, os.WriteFile(notes, []byte("900ms\n1m30s\n"), 0o600))
 	total, err := sumTimings(notes)
 	require.NoError(t, err)
-	require.Greater(t, total, 90*time.Second)
-	require.Less(t, total, 2*time.Minute)
+	require.Equal(t, 90*time.Second+900*time.Millisecond, total)
+	require.NoError(t, os.WriteFile(notes, []byte("soon\n"), 0o600))
+	_, err = sumTimings(notes)
+	require.ErrorContains(t, err, "soon")
 }

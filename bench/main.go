@@ -3,28 +3,20 @@
 //
 //	go run ./bench        after `make build`
 //
-// It starts the deployer as users do. The engine that it passes to the deployer is bench itself, which runs the real
+// It starts the deployer as users do. The engine that it passes to the deployer is the program timed, which runs the real
 // engine and records how long that took.
 package main
 
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
 )
 
-// The variables that make bench run and time the engine.
-const (
-	engineVariable = "BENCH_ENGINE"
-	notesVariable  = "BENCH_NOTES"
-)
-
 func main() {
-	if engine := os.Getenv(engineVariable); engine != "" {
-		os.Exit(timeEngine(engine, os.Getenv(notesVariable), os.Args[1:]))
-	}
 	if err := bench(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -61,8 +53,8 @@ func table(header string, rows func(row func(format string, args ...any)) error)
 
 // fixture holds what the measurements need.
 type fixture struct {
-	// deployer, entrypoint and engine are the binaries; dir is a temporary directory.
-	deployer, entrypoint, engine, dir string
+	// deployer, entrypoint and engine are the binaries, timed is the engine that is timed; dir is a temporary directory.
+	deployer, entrypoint, engine, timed, dir string
 }
 
 func newFixture(dir string) (fixture, error) {
@@ -77,7 +69,18 @@ func newFixture(dir string) (fixture, error) {
 		}
 		*to = absolute
 	}
-	return f, nil
+	timed, err := build(dir, "timed", "./bench/timed")
+	f.timed = timed
+	return f, err
+}
+
+// build compiles a program into a directory, and returns the path of its binary.
+func build(dir, name, source string) (string, error) {
+	binary := filepath.Join(dir, name)
+	if out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+	}
+	return binary, nil
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

@@ -93,10 +93,6 @@ func (f fixture) codeOnly() error {
 func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
 func (f fixture) measure(args []string) (sample, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return sample{}, fmt.Errorf("find bench's own binary: %w", err)
-	}
 	if err := os.RemoveAll(f.notes()); err != nil {
 		return sample{}, fmt.Errorf("remove earlier notes: %w", err)
 	}
@@ -104,7 +100,7 @@ func (f fixture) measure(args []string) (sample, error) {
 		WaitingSeconds float64 `json:"waitingSeconds"`
 	}
 	began := time.Now()
-	err = f.deploy(self, args, &result)
+	err := f.deploy(f.timed, args, &result)
 	took := sample{total: time.Since(began), waiting: duration(result.WaitingSeconds)}
 	if err == nil {
 		took.engine, err = sumTimings(f.notes())
@@ -115,7 +111,7 @@ func (f fixture) measure(args []string) (sample, error) {
 // deploy runs the deployer in the simulated account with an engine, and decodes its JSON output into result.
 func (f fixture) deploy(engine string, args []string, result any) error {
 	cmd := exec.Command(f.deployer, append(args, "--local", "--state-dir", f.state(), "--pulumi", engine, "--quiet", "--format", "json")...)
-	cmd.Env = append(os.Environ(), engineVariable+"="+f.engine, notesVariable+"="+f.notes())
+	cmd.Env = append(os.Environ(), "BENCH_ENGINE="+f.engine, "BENCH_NOTES="+f.notes())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err == nil {
@@ -130,29 +126,6 @@ func (f fixture) deploy(engine string, args []string, result any) error {
 func (f fixture) notes() string { return filepath.Join(f.dir, "notes") }
 
 func (f fixture) state() string { return filepath.Join(f.dir, "state") }
-
-// timeEngine runs the real engine, records how long it took, and returns its exit code.
-func timeEngine(engine, notes string, args []string) int {
-	cmd := exec.Command(engine, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	began := time.Now()
-	err := cmd.Run()
-	took := time.Since(began)
-	file, noteErr := os.OpenFile(notes, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if noteErr == nil {
-		_, noteErr = fmt.Fprintln(file, took)
-		noteErr = errors.Join(noteErr, file.Close())
-	}
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		return exit.ExitCode()
-	case err != nil || noteErr != nil:
-		fmt.Fprintln(os.Stderr, "bench:", errors.Join(err, noteErr))
-		return 1
-	}
-	return 0
-}
 
 // sumTimings returns the total of the recorded times.
 func sumTimings(notes string) (total time.Duration, err error) {

@@ -36,14 +36,11 @@ func (f fixture) startUp() error {
 }
 
 func (f fixture) emptyProgram() (string, error) {
-	source, binary := filepath.Join(f.dir, "empty.go"), filepath.Join(f.dir, "empty")
+	source := filepath.Join(f.dir, "empty.go")
 	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write an empty program: %w", err)
 	}
-	if out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build an empty program: %w\n%s", err, out)
-	}
-	return binary, nil
+	return build(f.dir, "empty", source)
 }
 
 // median returns the median wall time of a program with only PATH and these variables set, and the median CPU time,

@@ -179,8 +179,12 @@ func (h *Handle) newestBackup(ctx context.Context) (newest *stateDocument, writt
 // readBackup decodes and verifies a backup, as it is exported or as a backend stores it.
 func readBackup(content []byte) (*stateDocument, time.Time, error) { return decodeState(content, nil) }
 
-// decodeState does what readBackup does. What has not changed since the earlier document is not decoded again; it may be nil.
+// decodeState does what readBackup does. What has not changed since the earlier document, which was verified, is not decoded again; it
+// may be nil.
 func decodeState(content []byte, earlier *stateDocument) (*stateDocument, time.Time, error) {
+	if doc := earlier.withManifestOf(content); doc != nil {
+		return doc, doc.written(), nil
+	}
 	var outer struct {
 		stateDocument
 		Checkpoint struct{ Latest map[string]json.RawMessage }

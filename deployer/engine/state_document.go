@@ -169,6 +169,26 @@ func (d *stateDocument) decodeLists() error {
 	return nil
 }
 
+// withManifestOf returns the document that content is where it differs in the manifest alone, as after a run that changed nothing: the
+// manifest has the time of the run. It returns nil where anything else differs.
+func (d *stateDocument) withManifestOf(content []byte) *stateDocument {
+	if d == nil {
+		return nil
+	}
+	key := []byte(`"manifest":`)
+	before, after, found := bytes.Cut(d.source, append(key, d.Deployment["manifest"]...))
+	middle, begins := bytes.CutPrefix(content, append(slices.Clone(before), key...))
+	manifest, ends := bytes.CutSuffix(middle, after)
+	if !found || !begins || !ends || !json.Valid(manifest) {
+		return nil
+	}
+	doc := *d
+	doc.Resources, doc.PendingOperations = slices.Clone(d.Resources), slices.Clone(d.PendingOperations)
+	doc.source, doc.Deployment = content, maps.Clone(d.Deployment)
+	doc.Deployment["manifest"] = manifest
+	return &doc
+}
+
 func (d *stateDocument) lists() map[string]*[]json.RawMessage {
 	return map[string]*[]json.RawMessage{"resources": &d.Resources, "pending_operations": &d.PendingOperations}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,46 @@ func TestStateFileIsWhatTheEngineExports(t *testing.T) {
 
 	write(t, l.stateFile()+".gz", "")
 	require.Nil(t, h.readStateFile(), "the engine would read the compressed one")
+}
+
+// After a run that changed nothing only the manifest differs: the rest is not decoded again, and yet can be edited.
+func TestStateWithAnotherManifest(t *testing.T) {
+	const first = `{"version":3,"checkpoint":{"stack":"dev","latest":{"manifest":{"time":"2026-01-02T03:04:05Z"},"resources":[` +
+		`{"urn":"urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev","type":"pulumi:pulumi:Stack"}]}}}`
+	earlier, _, err := decodeState([]byte(first), nil)
+	require.NoError(t, err)
+	for name, test := range map[string]struct {
+		old, now string
+		same     bool
+	}{
+		"another time":         {`"2026-01-02T03:04:05Z"}`, `"2027-01-02T03:04:05Z","version":"v3"}`, true},
+		"nothing":              {"dev", "dev", true},
+		"a resource":           {`proj-dev"`, `proj-dev","outputs":{"url":"https://dev-api.hyperchonk.com"}`, false},
+		"an operation as well": {`"2026-01-02T03:04:05Z"}`, `"2027-01-02T03:04:05Z"},"pending_operations":[]`, false},
+		"the stack":            {`"stack":"dev"`, `"stack":"other"`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			content := []byte(strings.Replace(first, test.old, test.now, 1))
+			doc := earlier.withManifestOf(content)
+			require.Equal(t, test.same, doc != nil)
+			decoded, written, err := decodeState(content, earlier)
+			require.NoError(t, err)
+			fresh, freshWritten, err := decodeState(content, nil)
+			require.NoError(t, err)
+			require.Equal(t, freshWritten, written)
+			for _, d := range []*stateDocument{decoded, fresh} {
+				require.NoError(t, d.setRestoredFrom("then"))
+			}
+			want, err := fresh.encode()
+			require.NoError(t, err)
+			got, err := decoded.encode()
+			require.NoError(t, err)
+			require.JSONEq(t, string(want), string(got))
+			require.NotContains(t, string(earlier.Resources[0]), "then", "an edit of the one leaves the other")
+		})
+	}
+	require.Nil(t, earlier.withManifestOf(nil))
+	require.Nil(t, earlier.withManifestOf([]byte(strings.Replace(first, `Z"}`, `Z"`, 1))), "no JSON")
 }
 
 // What is certain without the engine is what the engine reports.
