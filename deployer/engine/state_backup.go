@@ -179,33 +179,39 @@ func (h *Handle) newestBackup(ctx context.Context) (newest *stateDocument, writt
 // readBackup decodes and verifies a backup, as it is exported or as a backend stores it.
 func readBackup(content []byte) (*stateDocument, time.Time, error) { return decodeState(content, nil) }
 
-// decodeState does what readBackup does. What has not changed since the earlier document, which was verified, is not decoded again; it
-// may be nil.
+// decodeState does what readBackup does. Resources that have not changed since the earlier document are not decoded again; it may be nil.
 func decodeState(content []byte, earlier *stateDocument) (*stateDocument, time.Time, error) {
-	if doc := earlier.withManifestOf(content); doc != nil {
-		return doc, doc.written(), nil
+	rest, resources := splitResources(content, earlier)
+	doc, err := decodeDocument(rest)
+	if err == nil && string(doc.Deployment["resources"]) == "[]" {
+		doc.Resources = resources
+	} else {
+		doc, err = decodeDocument(content)
 	}
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	doc.Version, doc.source, doc.earlier = cmp.Or(doc.Version, apitype.DeploymentSchemaVersionCurrent), content, earlier
+	if _, err = doc.verify(); err != nil {
+		return nil, time.Time{}, err
+	}
+	return doc, doc.written(), nil
+}
+
+// decodeDocument decodes a state, as it is exported or as a backend stores it.
+func decodeDocument(content []byte) (*stateDocument, error) {
 	var outer struct {
 		stateDocument
 		Checkpoint struct{ Latest map[string]json.RawMessage }
 	}
 	if err := json.Unmarshal(content, &outer); err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
 	doc := outer.stateDocument
-	doc.earlier = earlier
 	if doc.Deployment == nil {
 		doc.Deployment = outer.Checkpoint.Latest
 	}
-	err := doc.decodeLists()
-	if err == nil {
-		_, err = doc.verify()
-	}
-	if err != nil {
-		return nil, time.Time{}, err
-	}
-	doc.Version, doc.source = cmp.Or(doc.Version, apitype.DeploymentSchemaVersionCurrent), content
-	return &doc, doc.written(), nil
+	return &doc, doc.decodeLists()
 }
 
 // verify returns why the engine would refuse to use a state: a resource that comes before one that it needs, that needs a

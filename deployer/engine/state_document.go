@@ -169,24 +169,40 @@ func (d *stateDocument) decodeLists() error {
 	return nil
 }
 
-// withManifestOf returns the document that content is where it differs in the manifest alone, as after a run that changed nothing: the
-// manifest has the time of the run. It returns nil where anything else differs.
-func (d *stateDocument) withManifestOf(content []byte) *stateDocument {
-	if d == nil {
-		return nil
+// splitResources returns a state in the engine's compact form with an empty list of resources, and the resources. A resource is found by its
+// text in the earlier document, which may be nil: most are the same after a run, in another order, and scanning a text as JSON takes longer than
+// all else that is done with it. It returns content itself where that is in another form, or no JSON.
+func splitResources(content []byte, earlier *stateDocument) (rest []byte, resources []json.RawMessage) {
+	known := map[string]json.RawMessage{}
+	if earlier != nil {
+		for _, one := range earlier.Resources {
+			known[beginning(one)] = one
+		}
 	}
-	key := []byte(`"manifest":`)
-	before, after, found := bytes.Cut(d.source, append(key, d.Deployment["manifest"]...))
-	middle, begins := bytes.CutPrefix(content, append(slices.Clone(before), key...))
-	manifest, ends := bytes.CutSuffix(middle, after)
-	if !found || !begins || !ends || !json.Valid(manifest) {
-		return nil
+	start := []byte(`"resources":[`)
+	head, list, found := bytes.Cut(content, start)
+	for found {
+		one := known[beginning(list)]
+		after, same := bytes.CutPrefix(list, one)
+		if !same || len(one) == 0 {
+			decoder := json.NewDecoder(bytes.NewReader(list))
+			if decoder.Decode(&one) != nil {
+				break
+			}
+			after = list[decoder.InputOffset():]
+		}
+		resources = append(resources, one)
+		if list, found = bytes.CutPrefix(after, []byte(",")); !found && bytes.HasPrefix(after, []byte("]")) {
+			return slices.Concat(head, start, after), resources
+		}
 	}
-	doc := *d
-	doc.Resources, doc.PendingOperations = slices.Clone(d.Resources), slices.Clone(d.PendingOperations)
-	doc.source, doc.Deployment = content, maps.Clone(d.Deployment)
-	doc.Deployment["manifest"] = manifest
-	return &doc
+	return content, nil
+}
+
+// beginning returns the text of a resource up to the end of its URN, which comes first.
+func beginning(resource []byte) string {
+	urn, _, _ := bytes.Cut(resource, []byte(`",`))
+	return string(urn)
 }
 
 func (d *stateDocument) lists() map[string]*[]json.RawMessage {

@@ -61,44 +61,60 @@ func TestStateFileIsWhatTheEngineExports(t *testing.T) {
 	require.Nil(t, h.readStateFile(), "the engine would read the compressed one")
 }
 
-// After a run that changed nothing only the manifest differs: the rest is not decoded again, and yet can be edited.
-func TestStateWithAnotherManifest(t *testing.T) {
-	const first = `{"version":3,"checkpoint":{"stack":"dev","latest":{"manifest":{"time":"2026-01-02T03:04:05Z"},"resources":[` +
-		`{"urn":"urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev","type":"pulumi:pulumi:Stack"}]}}}`
+// What has not changed since an earlier read is not decoded again, and the document is the same as without.
+func TestStateIsDecodedLikeWithoutAnEarlierOne(t *testing.T) {
+	const stack = `{"urn":"urn:pulumi:dev::proj::pulumi:pulumi:Stack::proj-dev","type":"pulumi:pulumi:Stack","outputs":{"list":["a",{"b":"]"}]}}`
+	const one = `{"urn":"` + urnOne + `","type":"test:index:Thing","id":"1","custom":true}`
+	const two = `{"urn":"` + urnTwo + `","type":"test:index:Thing","id":"2","custom":true}`
+	state := func(resources string) string {
+		return `{"version":3,"checkpoint":{"stack":"dev","latest":{"manifest":{"time":"2026-01-02T03:04:05Z"},"resources":[` + resources +
+			`],"pending_operations":[{"type":"creating","resource":{"urn":"` + urnTwo + `"}}]}}}`
+	}
+	first := state(stack + "," + one + "," + two)
 	earlier, _, err := decodeState([]byte(first), nil)
 	require.NoError(t, err)
-	for name, test := range map[string]struct {
-		old, now string
-		same     bool
-	}{
-		"another time":         {`"2026-01-02T03:04:05Z"}`, `"2027-01-02T03:04:05Z","version":"v3"}`, true},
-		"nothing":              {"dev", "dev", true},
-		"a resource":           {`proj-dev"`, `proj-dev","outputs":{"url":"https://dev-api.hyperchonk.com"}`, false},
-		"an operation as well": {`"2026-01-02T03:04:05Z"}`, `"2027-01-02T03:04:05Z"},"pending_operations":[]`, false},
-		"the stack":            {`"stack":"dev"`, `"stack":"other"`, false},
+	for name, content := range map[string]string{
+		"the same":             first,
+		"another time":         strings.Replace(first, "2026", "2027", 1),
+		"another order":        state(stack + "," + two + "," + one),
+		"a changed resource":   state(stack + "," + strings.Replace(one, `"1"`, `"3"`, 1) + "," + two),
+		"an added resource":    state(stack + "," + one + "," + strings.ReplaceAll(one, "one", "three") + "," + two),
+		"a removed resource":   state(stack + "," + two),
+		"a longer resource":    state(stack + "," + strings.Replace(one, `true}`, `true,"protect":true}`, 1) + "," + two),
+		"no resource":          state(""),
+		"no list":              strings.Replace(first, `"resources"`, `"things"`, 1),
+		"another list before":  strings.Replace(first, `"manifest"`, `"metadata":{"resources":[1]},"manifest"`, 1),
+		"with spaces":          strings.ReplaceAll(first, `,`, `, `),
+		"what is no resource":  state(stack + ",7"),
+		"a resource twice":     state(stack + "," + one + "," + one),
+		"what ends in a list":  first[:strings.Index(first, one)],
+		"what ends in a comma": state(stack + ","),
+		"no comma":             state(stack + " " + one),
+		"what ends early":      first[:len(first)-1],
+		"nothing":              "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			content := []byte(strings.Replace(first, test.old, test.now, 1))
-			doc := earlier.withManifestOf(content)
-			require.Equal(t, test.same, doc != nil)
-			decoded, written, err := decodeState(content, earlier)
+			want, wantErr := decodeDocument([]byte(content))
+			if wantErr == nil {
+				_, wantErr = want.verify()
+			}
+			got, _, err := decodeState([]byte(content), earlier)
+			if wantErr != nil {
+				require.EqualError(t, err, wantErr.Error())
+				return
+			}
 			require.NoError(t, err)
-			fresh, freshWritten, err := decodeState(content, nil)
-			require.NoError(t, err)
-			require.Equal(t, freshWritten, written)
-			for _, d := range []*stateDocument{decoded, fresh} {
+			for _, d := range []*stateDocument{want, got} {
 				require.NoError(t, d.setRestoredFrom("then"))
 			}
-			want, err := fresh.encode()
+			wanted, err := want.encode()
 			require.NoError(t, err)
-			got, err := decoded.encode()
+			encoded, err := got.encode()
 			require.NoError(t, err)
-			require.JSONEq(t, string(want), string(got))
+			require.JSONEq(t, string(wanted), string(encoded))
 			require.NotContains(t, string(earlier.Resources[0]), "then", "an edit of the one leaves the other")
 		})
 	}
-	require.Nil(t, earlier.withManifestOf(nil))
-	require.Nil(t, earlier.withManifestOf([]byte(strings.Replace(first, `Z"}`, `Z"`, 1))), "no JSON")
 }
 
 // What is certain without the engine is what the engine reports.
