@@ -44,20 +44,8 @@ func (s Store) List(ctx context.Context, stack string, limit int) ([]Deployment,
 	if err != nil {
 		return nil, fmt.Errorf("list the deployments of %s: %w", stack, err)
 	}
-	slices.Reverse(keys) // IDs start with the time
-	var records []Deployment
-	for _, key := range keys[:min(len(keys), limit)] {
-		record, err := s.read(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, *record)
-	}
-	return records, nil
+	return s.readAll(ctx, keys[max(0, len(keys)-limit):])
 }
-
-// readsAtOnce is how many records are read at the same time.
-const readsAtOnce = 8
 
 // ListSince returns the records of a stack that started at a time or later, and at most before older ones, the newest first.
 func (s Store) ListSince(ctx context.Context, stack string, since time.Time, before int) ([]Deployment, error) {
@@ -67,7 +55,14 @@ func (s Store) ListSince(ctx context.Context, stack string, since time.Time, bef
 	}
 	first := since.UTC().Format(idTime)
 	at, _ := slices.BinarySearchFunc(keys, first, func(key, first string) int { return strings.Compare(path.Base(key), first) })
-	keys = keys[max(0, at-before):]
+	return s.readAll(ctx, keys[max(0, at-before):])
+}
+
+// readsAtOnce is how many records are read at the same time.
+const readsAtOnce = 8
+
+// readAll returns the records at keys in reverse order: as IDs start with the time, the newest first.
+func (s Store) readAll(ctx context.Context, keys []string) ([]Deployment, error) {
 	slices.Reverse(keys)
 	records := make([]Deployment, len(keys))
 	reads, ctx := errgroup.WithContext(ctx)

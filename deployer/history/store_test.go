@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,37 @@ func TestListReturnsTheNewestFirst(t *testing.T) {
 	none, err := store.List(t.Context(), "production", 10)
 	require.NoError(t, err)
 	require.Empty(t, none)
+}
+
+// pairs answers a read once two have started.
+type pairs struct {
+	blob.Dir
+	started chan struct{}
+}
+
+func (p pairs) Get(ctx context.Context, key string) ([]byte, error) {
+	select {
+	case p.started <- struct{}{}:
+	case <-p.started:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return p.Dir.Get(ctx, key)
+}
+
+// In a bucket each record takes a request: a hundred in sequence would delay each deployment by seconds.
+func TestListReadsRecordsAtTheSameTime(t *testing.T) {
+	dir := blob.Dir(t.TempDir())
+	older, newer := deployment("20260101-000000-aaaa", Succeeded, true, "a"), deployment("20260102-000000-bbbb", Failed, false, "b")
+	oldest := deployment("20251231-000000-cccc", Succeeded, true, "c")
+	for _, d := range []Deployment{oldest, older, newer} {
+		require.NoError(t, Store{dir}.Save(t.Context(), d))
+	}
+	limited, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	found, err := Store{pairs{dir, make(chan struct{})}}.List(limited, "staging", 2)
+	require.NoError(t, err)
+	require.Equal(t, []Deployment{newer, older}, found)
 }
 
 func TestLastVerified(t *testing.T) {
