@@ -162,7 +162,11 @@ func (a *Account) View(read func(*State) error) error {
 	if err := a.reload(); err != nil {
 		return err
 	}
+	if a.state.byType == nil {
+		a.state.index()
+	}
 	a.model(a.state).advance()
+	a.state.reconciled = true
 	return read(a.state)
 }
 
@@ -179,6 +183,7 @@ func (a *Account) Update(change func(*State) error) error {
 	if err := a.reload(); err != nil {
 		return err
 	}
+	a.state.byType, a.state.reconciled = nil, false
 	a.model(a.state).advance()
 	if err := change(a.state); err != nil {
 		a.invalidate()

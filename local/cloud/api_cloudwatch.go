@@ -182,11 +182,12 @@ func (m model) fillMetric(result *types.MetricDataResult, stat *types.MetricStat
 	if result.Label == nil {
 		result.Label = stat.Metric.MetricName
 	}
+	dimensions := dimensionsOf(stat.Metric.Dimensions)
 	for at := start.Truncate(period); at.Before(end) && len(result.Values) < maxDatapoints; at = at.Add(period) {
 		if at.Before(start) {
 			continue
 		}
-		if value, exists := m.metricAt(name, deref(stat.Stat), dimensionsOf(stat.Metric.Dimensions), at, period); exists {
+		if value, exists := m.metricAt(name, deref(stat.Stat), dimensions, at, period); exists {
 			result.Timestamps, result.Values = append(result.Timestamps, at), append(result.Values, value)
 		}
 	}

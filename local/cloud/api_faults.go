@@ -79,7 +79,7 @@ func (s *State) applyDrift(environment string) {
 	}
 	for _, r := range firstAlarms(s) {
 		if of(r) {
-			delete(s.Resources, key(r.Type, r.ID))
+			s.remove(r)
 		}
 	}
 }

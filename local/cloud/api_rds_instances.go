@@ -132,7 +132,7 @@ func restoreDBInstance(m model, in *rds.RestoreDBInstanceFromDBSnapshotInput) (*
 	if err := resourceTypes[typeDatabase].build(m.State, r); err != nil {
 		return nil, asAPIError(err)
 	}
-	m.Resources[key(typeDatabase, r.ID)] = r
+	m.put(r)
 	m.Databases[r.ID] = &databaseChange{Status: "creating", Until: m.in(restoreTime)}
 	m.restoreMigrations(from, r.ID)
 	created := m.databaseOf(r)
@@ -234,11 +234,11 @@ func deleteDBInstance(m model, in *rds.DeleteDBInstanceInput) (*rds.DeleteDBInst
 
 // forgetDatabase removes an instance that was deleted, with the rotation of its password.
 func (m model) forgetDatabase(r *Resource) {
-	delete(m.Resources, key(typeDatabase, r.ID))
+	m.remove(r)
 	delete(m.Stopped, r.ID)
 	for _, secret := range r.Blocks("masterUserSecrets") {
 		if rotation := m.Find(typeSecretRotation, "secretId", blockText(secret, "secretArn")); rotation != nil {
-			delete(m.Resources, key(typeSecretRotation, rotation.ID))
+			m.remove(rotation)
 		}
 	}
 }
@@ -263,7 +263,7 @@ func (m model) scheduleRotation(secretARN string) error {
 	if err := resourceTypes[typeSecretRotation].build(m.State, r); err != nil {
 		return err
 	}
-	m.Resources[key(typeSecretRotation, r.ID)] = r
+	m.put(r)
 	return nil
 }
 

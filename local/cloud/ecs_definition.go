@@ -3,6 +3,7 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -31,17 +32,15 @@ func (d definition) mainContainer() ecs.ContainerDefinition {
 
 // definition finds a task definition by ARN, family:revision, or family, which means the latest revision.
 func (s *State) definition(ref string) (definition, bool) {
-	name := awsx.NameFromARN(ref)
+	family, revision, isRevision := strings.Cut(awsx.NameFromARN(ref), ":")
 	var found *Resource
 	for _, r := range s.ByType(typeTaskDefinition) {
-		family, revision := r.Text("family"), int(r.Number("revision"))
-		switch name {
-		case fmt.Sprintf("%s:%d", family, revision):
+		switch {
+		case r.Text("family") != family:
+		case isRevision && strconv.Itoa(int(r.Number("revision"))) == revision:
 			return s.parseDefinition(r)
-		case family:
-			if found == nil || r.Number("revision") > found.Number("revision") {
-				found = r
-			}
+		case !isRevision && (found == nil || r.Number("revision") > found.Number("revision")):
+			found = r
 		}
 	}
 	return s.parseDefinition(found)

@@ -39,7 +39,9 @@ func (m model) advance() {
 		m.ECS.Until = next
 	}
 	m.completeDatabaseChanges()
-	m.reconcileServices()
+	if !m.reconciled {
+		m.reconcileServices()
+	}
 	m.step()
 	m.ECS.Until = m.now
 	m.prune()

@@ -73,14 +73,14 @@ func (s *State) uuid(parts ...any) string {
 }
 
 func (s *State) sum(parts ...any) [sha256.Size]byte {
-	words := []string{s.ID, s.Region, s.Salt}
+	text := []byte(s.ID + "\x00" + s.Region + "\x00" + s.Salt)
 	for _, part := range parts {
 		if t, ok := part.(time.Time); ok {
 			part = t.UnixNano()
 		}
-		words = append(words, fmt.Sprint(part))
+		text = fmt.Append(append(text, 0), part)
 	}
-	return sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	return sha256.Sum256(text)
 }
 
 // modify sets a property outside the stack.

@@ -111,7 +111,7 @@ func (a *Account) CreateResource(ctx context.Context, typ string, inputs map[str
 			return t.conflict.errorFor(text(inputs[t.name]))
 		}
 		r.Pending = t.creationDelay > 0
-		s.Resources[key(typ, r.ID)] = r
+		s.put(r)
 		if t.onCreate != nil {
 			t.onCreate(s, r)
 		}
@@ -262,7 +262,7 @@ func (a *Account) deleteNow(t resourceType, typ, id string, properties map[strin
 			}
 		}
 		if !r.Kept {
-			delete(s.Resources, key(typ, id))
+			s.remove(r)
 		}
 		return nil
 	})

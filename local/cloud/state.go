@@ -51,6 +51,10 @@ type State struct {
 
 	// containers are those of the task definitions that were decoded, by their JSON.
 	containers map[string][]ecs.ContainerDefinition
+	// byType has the resources of each type, sorted by ID, as long as they are only read; nil where they have to be searched.
+	byType map[string][]*Resource
+	// reconciled reports that the services were compared with their resources since these changed.
+	reconciled bool
 }
 
 // Resource is a resource of the account, as the provider received it.
@@ -105,16 +109,39 @@ func key(typ, id string) string { return typ + "::" + id }
 // Get returns the resource, or nil.
 func (s *State) Get(typ, id string) *Resource { return s.Resources[key(typ, id)] }
 
+func (s *State) put(r *Resource) { s.Resources[key(r.Type, r.ID)], s.byType = r, nil }
+
+func (s *State) remove(r *Resource) {
+	delete(s.Resources, key(r.Type, r.ID))
+	s.byType = nil
+}
+
 // ByType returns the resources of a type, sorted by ID.
 func (s *State) ByType(typ string) []*Resource {
+	if s.byType != nil {
+		return slices.Clone(s.byType[typ])
+	}
 	var all []*Resource
 	for _, r := range s.Resources {
 		if r.Type == typ {
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(x, y *Resource) int { return cmp.Compare(x.ID, y.ID) })
+	slices.SortFunc(all, byID)
 	return all
+}
+
+func byID(x, y *Resource) int { return cmp.Compare(x.ID, y.ID) }
+
+// index makes ByType fast until a resource is put or removed.
+func (s *State) index() {
+	s.byType = map[string][]*Resource{}
+	for _, r := range s.Resources {
+		s.byType[r.Type] = append(s.byType[r.Type], r)
+	}
+	for _, all := range s.byType {
+		slices.SortFunc(all, byID)
+	}
 }
 
 // Find returns the first resource of a type, by ID, whose output property has the value, or nil.
