@@ -120,7 +120,9 @@ type deployment struct {
 	servicesChanged bool
 	// recordStarted reports that saving the record was attempted, recordFailed that it failed.
 	recordStarted, recordFailed bool
-	timings                     phaseTimings
+	// earlier are the records of earlier deployments, once they have been read.
+	earlier []history.Deployment
+	timings phaseTimings
 	// codeBefore is the code that was deployed before this deployment.
 	codeBefore environment.Code
 	// waitsForCrashed reports that the previous deployment crashed or was killed: a migration or a change of the database that it left is
@@ -219,8 +221,20 @@ func (d *deployment) phaseLog(phase string) phaseLog {
 	return phaseLog{phase: phase, report: d.deps.Report, now: d.deps.Clock.Now}
 }
 
+// records returns the record of this deployment, once it is saved, and earlier ones, the newest first. Those are read once: while the deployment
+// holds the lock, nothing else writes any.
 func (d *deployment) records(ctx context.Context) ([]history.Deployment, error) {
-	return d.deps.Records.List(ctx, d.deps.Env.Stack, historyLimit)
+	if d.earlier == nil {
+		all, err := d.deps.Records.List(ctx, d.deps.Env.Stack, historyLimit)
+		if err != nil {
+			return nil, err
+		}
+		d.earlier = list.Filter(all, func(r history.Deployment) bool { return r.ID != d.record.ID })
+	}
+	if !d.recordStarted {
+		return d.earlier, nil
+	}
+	return append([]history.Deployment{d.record}, d.earlier...), nil
 }
 
 // historyLimit is how many records are searched, for the image of a rollback among others.

@@ -167,3 +167,17 @@ func TestRecordDuringDeployment(t *testing.T) {
 		[]history.Outcome{seen[0].Phases[0].Outcome, seen[0].Phases[1].Outcome, seen[0].Phases[2].Outcome})
 	require.Empty(t, history.VerifiedImage(seen), "what runs is not known after a rollout that has not ended")
 }
+
+// Each read of the records takes a request for each of them.
+func TestEarlierRecordsAreReadOnce(t *testing.T) {
+	d := (&fakeStack{}).deployment(t)
+	before, err := d.records(t.Context())
+	require.NoError(t, err)
+	require.Len(t, before, 1)
+	d.saveStarted(t.Context(), d.phaseLog(Provision))
+	d.record.Migration = &history.Migration{}
+	d.deps.Records = history.Store{}
+	all, err := d.records(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, append([]history.Deployment{d.record}, before...), all, "its own record is the current one")
+}

@@ -30,7 +30,7 @@ func (d *deployment) crashedBefore(ctx context.Context) bool {
 	if d.request.PreviousCrashed {
 		return true
 	}
-	records, err := d.deps.Records.List(ctx, d.deps.Env.Stack, 1)
+	records, err := d.records(ctx)
 	return err == nil && len(records) > 0 && records[0].Outcome == history.Running
 }
 

@@ -32,7 +32,7 @@ func TestRepairOnlyAfterCrash(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := (&fakeStack{pendingOperations: c.unsettled}).deployment(t)
 			d.request.PreviousCrashed, d.request.DryRun = c.locked, c.dryRun
-			c.last.ID, c.last.Stack = "20260101-000000-aaaa", d.deps.Env.Stack
+			c.last.ID, c.last.Stack = "20260101-000000-0002", d.deps.Env.Stack
 			require.NoError(t, d.deps.Records.Save(t.Context(), c.last))
 			d.checkPreviousRun(t.Context())
 			require.Equal(t, c.want, d.previousCrashed())
