@@ -229,6 +229,9 @@ func (a *Account) lock() (unlock func(), err error) {
 
 // reload reads the file again if it was replaced since the state was read.
 func (a *Account) reload() error {
+	if info, err := os.Stat(a.path); err == nil && a.state != nil && a.file != nil && isFile(a.file, info) {
+		return nil
+	}
 	file, err := os.Open(a.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		a.invalidate()
@@ -237,9 +240,6 @@ func (a *Account) reload() error {
 	}
 	if err != nil {
 		return a.writeError(err)
-	}
-	if a.state != nil && a.file != nil && sameFile(file, a.file) {
-		return file.Close()
 	}
 	state, err := a.decode(file)
 	if err != nil {
@@ -251,13 +251,9 @@ func (a *Account) reload() error {
 	return nil
 }
 
-func sameFile(x, y *os.File) bool {
-	xi, err := x.Stat()
-	if err != nil {
-		return false
-	}
-	yi, err := y.Stat()
-	return err == nil && os.SameFile(xi, yi)
+func isFile(f *os.File, info fs.FileInfo) bool {
+	own, err := f.Stat()
+	return err == nil && os.SameFile(own, info)
 }
 
 func (a *Account) decode(r io.Reader) (*State, error) {

@@ -39,13 +39,17 @@ func (m model) logGroup(name, identifier *string) (string, error) {
 	return group, nil
 }
 
-// streams returns the streams of a log group by name. Logs of an earlier group with the same name are not included.
-func (m model) streams(group string) []logStream {
+// streams returns the streams of a log group whose names begin with a prefix, by name. Logs of an earlier group with the same name are not
+// included.
+func (m model) streams(group, prefix string) []logStream {
 	created := m.Find(typeLogGroup, "name", group).Created
 	var all []logStream
 	for _, t := range m.ECS.Tasks {
 		in, name := m.stream(t)
-		if lines := m.logLines(t); in == group && len(lines) > 0 && !t.Started.Before(created) {
+		if in != group || !strings.HasPrefix(name, prefix) || t.Started.Before(created) {
+			continue
+		}
+		if lines := m.logLines(t); len(lines) > 0 {
 			all = append(all, logStream{name: name, created: t.Started, lines: lines})
 		}
 	}
@@ -78,7 +82,7 @@ func describeLogStreams(m model, in *cloudwatchlogs.DescribeLogStreamsInput) (*c
 	if err != nil {
 		return nil, err
 	}
-	streams := slices.DeleteFunc(m.streams(group), func(s logStream) bool { return !strings.HasPrefix(s.name, deref(in.LogStreamNamePrefix)) })
+	streams := m.streams(group, deref(in.LogStreamNamePrefix))
 	newest := func(s logStream) time.Time { return s.lines[len(s.lines)-1].Time }
 	slices.SortStableFunc(streams, func(x, y logStream) int {
 		order := cmp.Compare(x.name, y.name)
@@ -118,7 +122,7 @@ func getLogEvents(m model, in *cloudwatchlogs.GetLogEventsInput) (*cloudwatchlog
 	if err != nil {
 		return nil, err
 	}
-	streams := m.streams(group)
+	streams := m.streams(group, deref(in.LogStreamName))
 	i := slices.IndexFunc(streams, func(s logStream) bool { return s.name == deref(in.LogStreamName) })
 	if i < 0 {
 		return nil, &types.ResourceNotFoundException{Message: aws.String("The specified log stream does not exist.")}
@@ -168,7 +172,7 @@ func filterLogEvents(m model, in *cloudwatchlogs.FilterLogEventsInput) (*cloudwa
 		end = aws.Int64(*end + 1)
 	}
 	var found []types.FilteredLogEvent
-	for _, s := range m.streams(group) {
+	for _, s := range m.streams(group, "") {
 		if !strings.HasPrefix(s.name, deref(in.LogStreamNamePrefix)) ||
 			len(in.LogStreamNames) > 0 && !slices.Contains(in.LogStreamNames, s.name) {
 			continue
