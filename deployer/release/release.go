@@ -197,6 +197,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 		d.record.Error, d.record.Hint = err.Error(), hint.Of(err)
 	}
 	if notStarted := new(NotStartedError); !d.recordStarted && (len(d.record.Phases) < 2 || request.DryRun || errors.As(err, &notStarted)) {
+		d.record.ID = "" // no record has it
 		return d.record, err
 	}
 	d.saveRecord(ctx)
