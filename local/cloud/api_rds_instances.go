@@ -203,7 +203,9 @@ func (m model) changeStatus(id *string, from, to string, lasts time.Duration) (*
 	case r == nil:
 		return nil, databaseNotFound(deref(id))
 	case m.databaseStatus(r) != from:
-		return nil, &types.InvalidDBInstanceStateFault{Message: aws.String("Instance " + r.Text("identifier") + " is not in " + from + " state.")}
+		return nil, &types.InvalidDBInstanceStateFault{
+			Message: aws.String("Instance " + r.Text("identifier") + " is not in " + from + " state."),
+		}
 	}
 	delete(m.Stopped, r.ID)
 	m.Databases[r.ID] = &databaseChange{Status: to, Until: m.in(lasts)}
