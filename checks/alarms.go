@@ -35,7 +35,7 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 		_, err := awsx.Pages(ctx, cloudwatch.NewDescribeAlarmsPaginator(cwmetrics.NewClient(awsx.InRegion(rc.aws(), region)), &cloudwatch.DescribeAlarmsInput{
 			AlarmNamePrefix: aws.String(rc.env.AlarmName("")), AlarmTypes: []cwtypes.AlarmType{cwtypes.AlarmTypeMetricAlarm, cwtypes.AlarmTypeCompositeAlarm},
 		}), func(out *cloudwatch.DescribeAlarmsOutput) []cwtypes.MetricAlarm {
-			alarms.metric = append(alarms.metric, out.MetricAlarms...)
+			alarms.add(region, rc.env, out.MetricAlarms)
 			for _, composite := range out.CompositeAlarms {
 				alarms.composite = append(alarms.composite, regionalComposite{region, composite})
 			}
@@ -60,10 +60,26 @@ func checkAlarms(ctx context.Context, rc *runContext) ([]Finding, error) {
 type foundAlarms struct {
 	metric    []cwtypes.MetricAlarm
 	composite []regionalComposite
+	// suppressors have, by region, the alarm that mutes the others.
+	suppressors map[string]cwtypes.MetricAlarm
 	// asleep reports that the environment is asleep, which mutes all alarms but those of environment.NeverMuted.
 	asleep bool
 	// marked reports that the environment is marked as asleep, or may be: another finding is about that.
 	marked bool
+}
+
+// add adds the metric alarms of a region. Only the one that mutes the others has the same name in each.
+func (a *foundAlarms) add(region string, env *environment.Environment, found []cwtypes.MetricAlarm) {
+	if a.suppressors == nil {
+		a.suppressors = map[string]cwtypes.MetricAlarm{}
+	}
+	for _, alarm := range found {
+		if aws.ToString(alarm.AlarmName) == env.SuppressorAlarmName() {
+			a.suppressors[region] = alarm
+			continue
+		}
+		a.metric = append(a.metric, alarm)
+	}
 }
 
 // regionalComposite has a composite alarm and its region.
@@ -114,7 +130,7 @@ func evaluateAlarms(alarms foundAlarms, env *environment.Environment, now time.T
 	total, reasons := 0, map[string]any{}
 	for _, region := range env.AlarmRegions() {
 		composite := alarms.compositeIn(region, env)
-		suppressor, exists := byName[env.SuppressorAlarmName()]
+		suppressor, exists := alarms.suppressors[region]
 		names.addComposite(composite, exists, env, region)
 		if env.MaySleep() && !alarms.marked && suppressor.StateValue == cwtypes.StateValueAlarm && len(names.muting) == 0 {
 			names.muting = append(names.muting, env.SuppressorAlarmName())

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -118,8 +119,8 @@ func asleepFindings(ctx context.Context, rc *runContext, findings []Finding) (_ 
 	return append([]Finding{evaluateAsleep(*state.marker, state.services, state.database, rc.env)}, problems...), true
 }
 
-// evaluateAsleep evaluates an environment that is marked as asleep: healthy where nothing runs. What runs either has not been stopped or started
-// yet, or RDS has started the database again after seven days.
+// evaluateAsleep evaluates an environment that is marked as asleep: healthy where nothing runs, and no one is waking it. What
+// runs either has not been stopped or started yet, or RDS has started the database again after seven days.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html
 func evaluateAsleep(marker environment.SleepMarker, services []ecstypes.Service, database *rdstypes.DBInstance, env *environment.Environment) Finding {
 	f := newFinding("stack", stackService(env)).with("by", marker.By)
@@ -140,9 +141,17 @@ func evaluateAsleep(marker environment.SleepMarker, services []ecstypes.Service,
 		}
 	}
 	since := text.Minute(marker.Since)
+	if marker.Waking() {
+		return f.warning("Waking", Hint{
+			Cause:    "a wake, a deployment or the schedule is waking it, or was interrupted",
+			Solution: "wait for its end, or wake it again; `" + command(env, "sleep") + "` puts it to sleep again",
+			Command:  command(env, "wake"),
+		}, "%s is asleep since %s, and a wake has not ended; started so far: %s", env.Name, since,
+			cmp.Or(strings.Join(running, ", "), "nothing"))
+	}
 	if len(running) > 0 {
 		return f.warning("RunsAsleep", Hint{
-			Cause:    "RDS starts a stopped database after seven days; or sleep or wake was interrupted, or is running",
+			Cause:    "RDS starts a stopped database after seven days; or sleep was interrupted, or is running",
 			Solution: "put it to sleep again, or wake it with `" + command(env, "wake") + "`", Command: command(env, "sleep"),
 		}, "%s is asleep since %s, and yet %s not stopped: %s", env.Name, since, text.PluralWord(len(running), "this is", "these are"), strings.Join(running, ", "))
 	}

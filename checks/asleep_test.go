@@ -16,33 +16,51 @@ import (
 func TestEvaluateAsleep(t *testing.T) {
 	env := loaded(t, "dev")
 	marker := environment.SleepMarker{Since: time.Date(2026, 11, 30, 19, 0, 0, 0, time.UTC), By: "jane"}
+	waking := environment.SleepMarker{Since: marker.Since, By: "jane" + environment.Waking}
 	services := func(desired, running int32) []ecstypes.Service {
 		return []ecstypes.Service{{DesiredCount: 0}, {DesiredCount: desired, RunningCount: running}}
 	}
 	for name, test := range map[string]struct {
+		marker   environment.SleepMarker
 		services []ecstypes.Service
 		database string
 		want     verdict
+		command  string
 	}{
-		"asleep":                   {services(0, 0), "stopped", verdict{Healthy, "Asleep", "development is asleep since 2026-11-30 19:00 UTC"}},
-		"the database is stopping": {services(0, 0), "stopping", verdict{Healthy, "Asleep", "no task runs, the database is stopping, and"}},
-		"no database":              {services(0, 0), "", verdict{Healthy, "Asleep", "no task runs, and its alarms"}},
-		"started by RDS":           {services(0, 0), "available", verdict{Warning, "RunsAsleep", "this is not stopped: the database, which is available"}},
-		"being started":            {services(0, 0), "starting", verdict{Warning, "RunsAsleep", "the database, which is starting"}},
-		"draining":                 {services(0, 1), "stopped", verdict{Warning, "RunsAsleep", "this is not stopped: 1 task"}},
-		"everything runs":          {services(2, 2), "available", verdict{Warning, "RunsAsleep", "these are not stopped: 2 tasks, the database, which is available"}},
+		"asleep": {marker, services(0, 0), "stopped",
+			verdict{Healthy, "Asleep", "development is asleep since 2026-11-30 19:00 UTC"}, ""},
+		"the database is stopping": {marker, services(0, 0), "stopping",
+			verdict{Healthy, "Asleep", "no task runs, the database is stopping, and"}, ""},
+		"no database": {marker, services(0, 0), "", verdict{Healthy, "Asleep", "no task runs, and its alarms"}, ""},
+		"started by RDS": {marker, services(0, 0), "available",
+			verdict{Warning, "RunsAsleep", "this is not stopped: the database, which is available"}, "sleep"},
+		"being started": {marker, services(0, 0), "starting",
+			verdict{Warning, "RunsAsleep", "the database, which is starting"}, "sleep"},
+		"draining": {marker, services(0, 1), "stopped",
+			verdict{Warning, "RunsAsleep", "this is not stopped: 1 task"}, "sleep"},
+		"everything runs": {marker, services(2, 2), "available",
+			verdict{Warning, "RunsAsleep", "these are not stopped: 2 tasks, the database, which is available"}, "sleep"},
+		"a wake has begun": {waking, services(0, 0), "stopped",
+			verdict{Warning, "Waking", "development is asleep since 2026-11-30 19:00 UTC, and a wake has not ended; started so far: nothing"}, "wake"},
+		"a wake starts the database": {waking, services(0, 0), "starting",
+			verdict{Warning, "Waking", "started so far: the database, which is starting"}, "wake"},
+		"a wake starts tasks": {waking, services(2, 1), "available",
+			verdict{Warning, "Waking", "started so far: 2 tasks, the database, which is available"}, "wake"},
+		"a wake without a database": {waking, services(2, 0), "", verdict{Warning, "Waking", "started so far: 2 tasks"}, "wake"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var database *rdstypes.DBInstance
 			if test.database != "" {
 				database = &rdstypes.DBInstance{DBInstanceStatus: aws.String(test.database)}
 			}
-			found := evaluateAsleep(marker, test.services, database, env)
+			found := evaluateAsleep(test.marker, test.services, database, env)
 			requireVerdict(t, test.want, found)
+			require.Equal(t, test.marker.By, found.Details["by"])
 			require.Equal(t, found.Status == Healthy, Report{Services: []Finding{found}}.Asleep())
-			if found.Status != Healthy {
-				require.Equal(t, "deployer sleep --env dev", found.Hint.Command)
-				require.Contains(t, found.Hint.Solution, "`deployer wake --env dev`")
+			if test.command != "" {
+				other := map[string]string{"sleep": "wake", "wake": "sleep"}[test.command]
+				require.Equal(t, "deployer "+test.command+" --env dev", found.Hint.Command)
+				require.Contains(t, found.Hint.Solution, "`deployer "+other+" --env dev`")
 			}
 		})
 	}
@@ -132,7 +150,7 @@ func TestSleepMutesAlarms(t *testing.T) {
 				a.StateValue, a.StateUpdatedTimestamp = test.state, aws.Time(now.Add(-24*time.Hour))
 			}
 		}
-		alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueAlarm})
+		alarms.add(env.Region, env, []cwtypes.MetricAlarm{{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueAlarm}})
 		alarms.composite = []regionalComposite{{env.Region, cwtypes.CompositeAlarm{
 			AlarmName: aws.String(env.CompositeAlarmName()), AlarmActions: []string{env.TopicARN(env.Region)}, ActionsEnabled: aws.Bool(true),
 		}}}

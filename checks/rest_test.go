@@ -217,6 +217,35 @@ func TestEvaluateAlarms(t *testing.T) {
 	requireVerdict(t, verdict{Warning, "NoAlarmActions", "outside"}, evaluateAlarms(foundAlarms{metric: alarms}, elsewhere, now))
 }
 
+// TestMutedInOneRegion evaluates alarms that are muted, or not, in each of two regions.
+func TestMutedInOneRegion(t *testing.T) {
+	env := loaded(t, "staging")
+	env.Region, env.Monitoring.Level = "eu-central-1", environment.Full
+	require.Equal(t, []string{"eu-central-1", "us-east-1"}, env.AlarmRegions())
+	const ok, muting = cwtypes.StateValueOk, cwtypes.StateValueAlarm
+	for _, test := range []struct {
+		states map[string]cwtypes.StateValue
+		want   verdict
+	}{
+		{map[string]cwtypes.StateValue{"eu-central-1": ok, "us-east-1": ok}, verdict{Healthy, "Quiet", ""}},
+		{map[string]cwtypes.StateValue{"eu-central-1": muting, "us-east-1": ok}, verdict{Warning, "AlarmsMuted", "1 mutes the others"}},
+		{map[string]cwtypes.StateValue{"eu-central-1": ok, "us-east-1": muting}, verdict{Warning, "AlarmsMuted", "1 mutes the others"}},
+		{map[string]cwtypes.StateValue{"eu-central-1": ok}, verdict{Warning, "AlarmsMissing", "1 is missing and notifies no one: asleep"}},
+	} {
+		var alarms foundAlarms
+		for _, region := range env.AlarmRegions() {
+			alarms.composite = append(alarms.composite, regionalComposite{region, cwtypes.CompositeAlarm{
+				AlarmName: aws.String(env.CompositeAlarmName()), AlarmActions: []string{env.TopicARN(region)}, ActionsEnabled: aws.Bool(true),
+			}})
+			if state, exists := test.states[region]; exists {
+				alarms.add(region, env, []cwtypes.MetricAlarm{{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: state}})
+			}
+		}
+		alarms.metric = alarmsOf(env)
+		requireVerdict(t, test.want, evaluateAlarms(alarms, env, now))
+	}
+}
+
 // TestEvaluateMutedAlarms evaluates the alarms of an environment that may sleep, which notify people through a composite alarm.
 func TestEvaluateMutedAlarms(t *testing.T) {
 	env := loaded(t, "staging")
@@ -258,7 +287,7 @@ func TestEvaluateMutedAlarms(t *testing.T) {
 				if test.composite != nil && test.composite.ActionsSuppressedBy == cwtypes.ActionsSuppressedByAlarm {
 					state = cwtypes.StateValueAlarm
 				}
-				alarms.metric = append(alarms.metric, cwtypes.MetricAlarm{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: state})
+				alarms.add(env.Region, env, []cwtypes.MetricAlarm{{AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: state}})
 			}
 			if c := test.composite; c != nil {
 				c.AlarmName = aws.String(env.CompositeAlarmName())

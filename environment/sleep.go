@@ -15,10 +15,10 @@ type SleepMarker struct {
 	By string `json:"by"`
 }
 
-// Waking ends the By of a marker while the schedule wakes the environment.
+// Waking ends the By of a marker while the environment is being woken, or after that was interrupted.
 const Waking = " (waking)"
 
-// Waking reports whether the schedule was waking the environment when it wrote the marker.
+// Waking reports whether the marker was written to wake the environment.
 func (m SleepMarker) Waking() bool { return strings.HasSuffix(m.By, Waking) }
 
 // String returns since when the environment is asleep, and who put it to sleep where that is known.

@@ -11,12 +11,12 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/release"
+	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/deployer/stack"
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx"
-	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -101,9 +101,9 @@ func (o rollbackOptions) rollBack(ctx context.Context, t *target.Target) error {
 		if err != nil {
 			return release.NotStarted("plan", err)
 		}
-		marker, err := asleep.Read(ctx, t.AWS, t.Env)
-		if o.terminal.warn(err); marker != nil {
-			o.terminal.log(release.WakesFirst(t.Env))
+		state, err := sleep.New(t.AWS, t.Env, t.Clock, whoami()).ReadMarks(ctx)
+		if o.terminal.warn(err); state.Marked() {
+			o.terminal.log(release.WakesFirst(t.Env, state))
 		}
 		return o.printPreview(env, opened, to, plan)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/deployer/lock"
 	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/environment"
@@ -171,6 +173,42 @@ func TestCommandsAndScheduleDoTheSame(t *testing.T) {
 	require.True(t, left[sleepAction].Marker != nil && left[sleepAction].Database == "stopped" && left[sleepAction].suppressor == "ALARM")
 	deployed.suppressor = left[wakeAction].suppressor // it has no state before
 	require.Equal(t, deployed, left[wakeAction])
+}
+
+// TestCommandsRepeatWhatTheScheduleUndoes lets an execution of the state machine act that has read the marker before the command
+// wrote it, between any two steps of the command.
+func TestCommandsRepeatWhatTheScheduleUndoes(t *testing.T) {
+	t.Parallel()
+	n := newNights(t)
+	run := func(steps ...database.Step) {
+		for _, step := range steps {
+			_, err := step.Run(n.Context(), func(string, ...any) {})
+			require.NoError(n, err, step.Name)
+		}
+	}
+	machine := sleep.New(n.account.AWS(), n.env, n.account.Clock(), n.env.ScheduleName())
+	start := n.sleeper.StartSteps(true)
+	for at := range start {
+		n.run(sleepAction)
+		require.True(n, n.situation().Asleep())
+		run(start[:at]...)
+		run(machine.SleepSteps()...) // it overwrites the marker, and stops what runs
+		run(start[at:]...)
+		run(n.sleeper.EndSteps()...)
+		found := n.situation()
+		require.True(n, found.Awake(), "the schedule acts before the step %s: %+v", start[at].Name, found)
+		require.Zero(n, found.Idle)
+	}
+	stop := n.sleeper.SleepSteps()
+	for at := range stop {
+		n.run(wakeAction)
+		require.True(n, n.situation().Awake())
+		run(stop[:at]...)
+		run(slices.Concat(machine.StartSteps(false)[1:], machine.EndSteps())...) // it starts what is stopped, and deletes the marker
+		run(stop[at:]...)
+		found := n.situation()
+		require.True(n, found.Asleep() && found.Muted, "the schedule acts before the step %s: %+v", stop[at].Name, found)
+	}
 }
 
 // TestScheduleGivesWayToCommands runs a command while the state machine is at work: the environment is as the command wanted it.

@@ -109,7 +109,7 @@ func (o powerOptions) change(ctx context.Context, t *target.Target) error {
 	}
 	now := t.Clock.Now().UTC()
 	record := history.Deployment{
-		ID: newID(now), Environment: t.Name, Stack: t.Stack, Kind: o.kind, By: whoami(), Started: now, Ended: now, DryRun: o.dryRun,
+		Environment: t.Name, Stack: t.Stack, Kind: o.kind, By: whoami(), Started: now, Ended: now, DryRun: o.dryRun,
 		Outcome: history.Succeeded, Phases: []history.Phase{},
 	}
 	steps, line := o.plan(t, sleeper, state)
@@ -124,6 +124,7 @@ func (o powerOptions) change(ctx context.Context, t *target.Target) error {
 		}
 		return o.print(record, line)
 	}
+	record.ID = newID(now) // only this is recorded
 	err = o.runSteps(ctx, t, steps, &record)
 	line = fmt.Sprintf("%s, after %s", line, o.terminal.took(record))
 	if o.kind == history.Sleep {

@@ -130,8 +130,8 @@ func (d *deployment) interrupted(ctx context.Context, phase string, err error) *
 	states, unknown := d.currentServices(ctx)
 	if !d.servicesChanged {
 		stopped.State = describeUnchanged(states, unknown)
-		if d.isAsleep() && (phase == Repair || phase == Wake) {
-			stopped.State = fmt.Sprintf("no service was changed: %s is asleep since %s", d.deps.Env.Name, d.asleep)
+		if d.asleep.Marker != nil && (phase == Repair || phase == Wake) {
+			stopped.State = fmt.Sprintf("no service was changed: %s is asleep since %s", d.deps.Env.Name, d.asleep.Marker)
 			if phase == Wake {
 				stopped.State += ", and what was started continues to start"
 			}

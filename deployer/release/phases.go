@@ -39,7 +39,7 @@ func (d *deployment) phases() []phase {
 	phases := []phase{
 		{name: Preflight, run: d.preflight},
 		{name: Repair, run: d.repair, enabled: d.previousCrashed},
-		{name: Wake, run: d.wake, enabled: d.isAsleep},
+		{name: Wake, run: d.wake, enabled: d.isWoken},
 		backup,
 		{name: Provision, run: d.provision},
 		{name: Rollout, run: d.rollout},
@@ -78,8 +78,8 @@ func (d *deployment) preflight(ctx context.Context, log phaseLog) (string, error
 		d.warn(log, p.Check+": "+p.Message)
 	}
 	d.image, d.record.Image = image, image.Image
-	if d.isAsleep() {
-		log.note("%s", WakesFirst(d.deps.Env))
+	if d.isWoken() {
+		log.note("%s", WakesFirst(d.deps.Env, d.asleep))
 	}
 	if d.request.Kind == history.Migrate || d.migratesUnprovisioned() {
 		if err := anyDefinition(ctx, ecs.NewFromConfig(d.deps.AWS), d.deps.Env, image.Reference); err != nil {
@@ -112,7 +112,7 @@ func (d *deployment) migratesUnprovisioned() bool {
 // checkUntilReady runs the checks of preflight, again and again while there is a problem that is to be waited for.
 func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image, []Problem, error) {
 	checker := &preflight{
-		env: d.deps.Env, aws: d.deps.AWS, resolver: d.deps.Network.Resolver, tag: d.request.Tag,
+		env: d.deps.Env, aws: d.deps.AWS, clock: d.deps.Clock, resolver: d.deps.Network.Resolver, tag: d.request.Tag,
 		records: d.deps.Records, unverified: d.request.Unverified, restart: d.request.Restart,
 		warnOnly: d.request.WarnOnlyChecks, checkState: d.deps.CheckState, migrationOnly: d.request.Kind == history.Migrate,
 		backup: d.request.SkipPhases[Backup] == "", migrates: d.request.SkipPhases[Migrate] == "",
@@ -137,7 +137,7 @@ func (d *deployment) checkUntilReady(ctx context.Context, log phaseLog) (*Image,
 	for reported := ""; ; {
 		checker.now = d.deps.Clock.Now()
 		image, problems := checker.run(ctx)
-		d.upgradesDatabase, d.record.Unverified, d.asleep = checker.upgrade, checker.passed, checker.marker
+		d.upgradesDatabase, d.record.Unverified, d.asleep = checker.upgrade, checker.passed, checker.sleep
 		interval, problem := d.waitable(problems)
 		if problem == nil || !d.request.Wait && d.waitsForCrashed && checker.now.Sub(started) >= databaseCreateLimit {
 			if checker.deferred != "" {

@@ -22,10 +22,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/balancer/v3-backend-infra/checks"
+	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/configuration"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/secrets"
+	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
@@ -60,6 +62,7 @@ type preflight struct {
 	env      *environment.Environment
 	aws      aws.Config
 	resolver probe.Resolver
+	clock    clock.Clock
 	now      time.Time
 	// tag is the image's tag, digest or TAG@DIGEST; "" means the running image.
 	tag string
@@ -96,8 +99,8 @@ type preflight struct {
 	passed string
 	// upgrade is set by run: the deployment upgrades the database's major version.
 	upgrade bool
-	// marker is set by run: that of an environment that is asleep; nil where it is awake.
-	marker *environment.SleepMarker
+	// sleep is set by run: it has what marks the environment as asleep, where it is.
+	sleep sleep.State
 	// deferred is set by run: the change of the database that will wait for the maintenance window; "" for none.
 	deferred string
 }
@@ -108,8 +111,8 @@ func (p *preflight) run(ctx context.Context) (*Image, []Problem) {
 	if problems := CheckIdentity(ctx, p.aws, p.env.Account, environment.FileName(p.env.Stack), p.now); len(problems) > 0 {
 		return nil, problems
 	}
-	marker, asleepProblems := p.asleep(ctx)
-	if p.marker = marker; slices.ContainsFunc(asleepProblems, func(p Problem) bool { return p.Stops }) {
+	marks, asleepProblems := p.asleep(ctx)
+	if p.sleep = marks; slices.ContainsFunc(asleepProblems, func(p Problem) bool { return p.Stops }) {
 		return nil, asleepProblems // the other checks would find what does not run
 	}
 	var image *Image
@@ -371,8 +374,9 @@ func (p *preflight) databaseStatus(status string) []Problem {
 	switch state := rdsstate.Of(status); {
 	case status == "":
 		return blocking("database", hint.With(fmt.Errorf("the answer of DescribeDBInstances has no status of %s", id), "run it again"))
-	case state == rdsstate.Operational, p.marker != nil && (status == rdsstate.Stopped || status == rdsstate.Stopping || status == "starting"):
-		return nil // one that is asleep is started first
+	case state == rdsstate.Operational,
+		p.sleep.Marked() && !p.migrationOnly && slices.Contains([]string{rdsstate.Stopped, rdsstate.Stopping, "starting"}, status):
+		return nil // the phase wake starts it
 	case state.Passes():
 		return transient("database", hint.With(unavailable, "wait until it is available, with --wait"))
 	default:

@@ -3,21 +3,23 @@ package release
 import (
 	"context"
 
-	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/sleep"
-	"github.com/balancer/v3-backend-infra/environment"
-	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 )
 
-// asleep reads whether the environment is asleep, and returns why a deployment cannot start then: one that needs tasks that run, or a database,
-// without deploying anything that would be worth waking it for. Any other wakes it, also where it has become protected since.
-func (p *preflight) asleep(ctx context.Context) (*environment.SleepMarker, []Problem) {
-	marker, err := asleep.Read(ctx, p.aws, p.env)
+// asleep reads whether the environment is to be woken, and returns why a deployment of one that is asleep cannot start then: it
+// needs tasks that run, or a database, without deploying anything that would be worth waking it for. Any other wakes it, also
+// where it has become protected since.
+func (p *preflight) asleep(ctx context.Context) (sleep.State, []Problem) {
+	state, err := sleep.New(p.aws, p.env, p.clock, "").ReadMarks(ctx)
+	if state.Marker != nil && (p.migrationOnly || p.restart) {
+		return state, blocking("asleep", sleep.NewAsleepError(ctx, p.aws, p.env, p.clock, *state.Marker))
+	}
 	if err != nil {
-		return nil, []Problem{{Check: "asleep", Message: err.Error(), Hint: "allow ssm:GetParameter; without it, no one knows whether the environment is asleep"}}
+		return state, []Problem{{
+			Check: "asleep", Message: err.Error(),
+			Hint: "allow ssm:GetParameter and cloudwatch:DescribeAlarms; without them it is unknown whether the environment is asleep, " +
+				"or its alarms are muted",
+		}}
 	}
-	if marker == nil || !p.migrationOnly && !p.restart {
-		return marker, nil
-	}
-	return marker, blocking("asleep", sleep.NewAsleepError(ctx, p.aws, p.env, clock.Real(), *marker))
+	return state, nil
 }

@@ -16,6 +16,8 @@ import (
 	rdstypes "github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/deployer/sleep"
+	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
 )
@@ -233,6 +235,21 @@ func TestPreflightDatabase(t *testing.T) {
 	require.Equal(t, []Problem{{
 		Check: "database", Message: "the answer of DescribeDBInstances has no status of v3-backend-staging-db", Hint: "run it again", Stops: true,
 	}}, (&preflight{env: staging(t)}).databaseStatus(""))
+
+	// The phase wake starts a database that does not run; a migration has no such phase.
+	for _, test := range []struct {
+		state         sleep.State
+		migrationOnly bool
+		passes        bool
+	}{
+		{sleep.State{}, false, false},
+		{sleep.State{Marker: &environment.SleepMarker{}}, false, true},
+		{sleep.State{Muted: true}, false, true},
+		{sleep.State{Muted: true}, true, false},
+	} {
+		p := &preflight{env: staging(t), sleep: test.state, migrationOnly: test.migrationOnly}
+		require.Equal(t, test.passes, len(p.databaseStatus("stopped")) == 0, "%+v", test)
+	}
 }
 
 // What status calls available while RDS works on it, a deployment accepts or waits for.

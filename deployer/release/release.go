@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/bake"
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/history"
+	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/awsx/ecrimage"
 	"github.com/balancer/v3-backend-infra/internal/list"
@@ -128,8 +129,8 @@ type deployment struct {
 	// waitsForCrashed reports that the previous deployment crashed or was killed: a migration or a change of the database that it left is
 	// waited for.
 	waitsForCrashed bool
-	// asleep is the marker of an environment that is asleep; nil where it is awake.
-	asleep *environment.SleepMarker
+	// asleep has what marks the environment as asleep, where it is.
+	asleep sleep.State
 	// previousIncomplete reports that the last deployment of infrastructure did not succeed.
 	previousIncomplete bool
 	// pending is the preview of what a code-only deployment leaves to a full one; nil where there is none.
@@ -199,6 +200,7 @@ func Deploy(ctx context.Context, deps Deps, request Request) (history.Deployment
 		d.record.Error, d.record.Hint = err.Error(), hint.Of(err)
 	}
 	if notStarted := new(NotStartedError); !d.recordStarted && (len(d.record.Phases) < 2 || request.DryRun || errors.As(err, &notStarted)) {
+		d.record.ID = "" // no record has it
 		return d.record, err
 	}
 	d.saveRecord(ctx)

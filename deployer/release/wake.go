@@ -9,13 +9,17 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// WakesFirst returns what a deployment does to an environment that is asleep.
-func WakesFirst(env *environment.Environment) string {
+// WakesFirst returns what a deployment does to an environment that is to be woken.
+func WakesFirst(env *environment.Environment, state sleep.State) string {
+	if state.Marker == nil {
+		return "the alarms of " + env.Name + " are muted, although it is not marked as asleep: " +
+			"the deployment wakes it first, which ends that"
+	}
 	return env.Name + " is asleep: the deployment wakes it first, and it stays awake"
 }
 
-// isAsleep reports whether preflight has found the environment asleep.
-func (d *deployment) isAsleep() bool { return d.asleep != nil }
+// isWoken reports whether preflight has found that the environment is to be woken: it is asleep, or its alarms are muted.
+func (d *deployment) isWoken() bool { return d.asleep.Marked() }
 
 // wake starts the database and waits until it is available, and starts the services with what they ran before. The rollout replaces their
 // tasks, so that no one waits for these.
@@ -26,5 +30,8 @@ func (d *deployment) wake(ctx context.Context, log phaseLog) (string, error) {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("%s was asleep since %s", d.deps.Env.Name, text.Minute(d.asleep.Since)), nil
+	if d.asleep.Marker == nil {
+		return "the alarms of " + d.deps.Env.Name + " were muted, and notify people again", nil
+	}
+	return fmt.Sprintf("%s was asleep since %s", d.deps.Env.Name, text.Minute(d.asleep.Marker.Since)), nil
 }

@@ -48,8 +48,7 @@ func (e *AsleepError) Hint() string {
 	return "wake it first: `deployer wake --env " + e.Env.Stack + "`"
 }
 
-// mark writes the marker. It replaces that of an execution of the schedule, which ends at its next step when it finds another value. The
-// time since when the environment is asleep stays.
+// mark writes the marker. The time since when the environment is asleep stays.
 func (s Sleeper) mark(ctx context.Context) error {
 	before, err := asleep.Read(ctx, s.aws, s.Env)
 	if err != nil {
@@ -59,9 +58,24 @@ func (s Sleeper) mark(ctx context.Context) error {
 	if before != nil {
 		since = before.Since
 	}
-	_, err = ssm.NewFromConfig(s.aws).PutParameter(ctx, &ssm.PutParameterInput{
+	return s.write(ctx, since, s.By)
+}
+
+// markWaking writes into the marker that the environment is being woken, until Forget deletes it. Without a marker it writes
+// none.
+func (s Sleeper) markWaking(ctx context.Context) (string, error) {
+	before, err := asleep.Read(ctx, s.aws, s.Env)
+	if err != nil || before == nil {
+		return s.Env.AsleepParameter() + " does not exist", err
+	}
+	return s.Env.AsleepParameter() + " names who wakes " + s.Env.Name, s.write(ctx, before.Since, s.By+environment.Waking)
+}
+
+// write replaces the marker. An execution of the schedule ends at its next step when it finds another value than its own.
+func (s Sleeper) write(ctx context.Context, since time.Time, by string) error {
+	_, err := ssm.NewFromConfig(s.aws).PutParameter(ctx, &ssm.PutParameterInput{
 		Name: aws.String(s.Env.AsleepParameter()), Type: types.ParameterTypeString, Overwrite: aws.Bool(true),
-		Value: aws.String(environment.SleepMarkerJSON(since.UTC().Format(time.RFC3339Nano), s.By)),
+		Value: aws.String(environment.SleepMarkerJSON(since.UTC().Format(time.RFC3339Nano), by)),
 	})
 	if err != nil {
 		return fmt.Errorf("write the parameter %s: %w", s.Env.AsleepParameter(), err)

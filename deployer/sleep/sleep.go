@@ -4,11 +4,13 @@
 package sleep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -59,20 +61,29 @@ type State struct {
 	Database string
 	// Replicas are the read replicas of the database, or what it is a replica of.
 	Replicas []string
-	// Suppressor reports that the account has the alarm that mutes the others.
+	// Suppressor reports that the account has the alarm that mutes the others, in each region that has some.
 	Suppressor bool
-	// Muted reports that this alarm is in alarm, which mutes the others, whether or not there is a marker.
+	// Muted reports that this alarm is in alarm in one of them, which mutes the others, whether or not there is a marker.
 	Muted bool
 }
 
-// Asleep reports whether nothing is left to do to put the environment to sleep. Where the schedule wakes it, the marker is to be replaced.
+// Marked reports whether the environment is to be woken, whatever runs: it has a marker, or its alarms are muted.
+func (s State) Marked() bool { return s.Marker != nil || s.Muted }
+
+// Asleep reports whether nothing is left to do to put the environment to sleep. Where it is being woken, the marker is to be
+// replaced.
 func (s State) Asleep() bool {
 	return s.Marker != nil && !s.Marker.Waking() && s.Desired == 0 && s.Running == 0 && (s.Database == "" || s.Database == rdsstate.Stopped)
 }
 
 // Awake reports whether nothing is left to do to wake the environment.
 func (s State) Awake() bool {
-	return s.Marker == nil && !s.Muted && len(s.Idle) == 0 && s.Database != rdsstate.Stopped && s.Database != rdsstate.Stopping
+	return !s.Marked() && s.started()
+}
+
+// started reports whether nothing is left to start.
+func (s State) started() bool {
+	return len(s.Idle) == 0 && s.Database != rdsstate.Stopped && s.Database != rdsstate.Stopping
 }
 
 // String returns what runs, such as "no task runs, and its database is starting".
@@ -87,9 +98,37 @@ func (s State) String() string {
 	return what
 }
 
+// ReadMarks returns the part of the environment's state by which it is Marked, and not what runs. With an error it has what could
+// be read.
+func (s Sleeper) ReadMarks(ctx context.Context) (state State, err error) {
+	var unread, unknown error
+	var wait sync.WaitGroup
+	wait.Go(func() { state.Marker, unread = asleep.Read(ctx, s.aws, s.Env) })
+	wait.Go(func() { state.Suppressor, state.Muted, unknown = s.readSuppressors(ctx) })
+	wait.Wait()
+	return state, cmp.Or(unread, unknown)
+}
+
+// readSuppressors returns whether the alarm that mutes the others exists in each region that has some, and whether one is in
+// alarm.
+func (s Sleeper) readSuppressors(ctx context.Context) (exist, muted bool, err error) {
+	exist = true
+	for _, region := range s.Env.AlarmRegions() {
+		out, err := cwmetrics.NewClient(awsx.InRegion(s.aws, region)).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+			AlarmNames: []string{s.Env.SuppressorAlarmName()},
+		})
+		if err != nil {
+			return false, false, fmt.Errorf("describe the alarm %s in %s: %w", s.Env.SuppressorAlarmName(), region, err)
+		}
+		exist = exist && len(out.MetricAlarms) > 0
+		muted = muted || len(out.MetricAlarms) > 0 && out.MetricAlarms[0].StateValue == cwtypes.StateValueAlarm
+	}
+	return exist, muted, nil
+}
+
 // Read returns the state of the environment.
 func (s Sleeper) Read(ctx context.Context) (state State, err error) {
-	if state.Marker, err = asleep.Read(ctx, s.aws, s.Env); err != nil {
+	if state, err = s.ReadMarks(ctx); err != nil {
 		return state, err
 	}
 	found, err := rdsinstance.Find(ctx, s.aws, s.Env.DatabaseIdentifier())
@@ -114,14 +153,6 @@ func (s Sleeper) Read(ctx context.Context) (state State, err error) {
 			state.Idle = append(state.Idle, aws.ToString(service.ServiceName))
 		}
 	}
-	suppressors, err := cwmetrics.NewClient(s.aws).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
-		AlarmNames: []string{s.Env.SuppressorAlarmName()},
-	})
-	if err != nil {
-		return state, fmt.Errorf("describe the alarm %s: %w", s.Env.SuppressorAlarmName(), err)
-	}
-	state.Suppressor = len(suppressors.MetricAlarms) > 0
-	state.Muted = state.Suppressor && suppressors.MetricAlarms[0].StateValue == cwtypes.StateValueAlarm
 	return state, nil
 }
 
@@ -140,7 +171,7 @@ func (s Sleeper) CheckMaySleep(state State) error {
 
 // SleepSteps returns the steps that put the environment to sleep, in their order.
 func (s Sleeper) SleepSteps() []database.Step {
-	return []database.Step{
+	steps := []database.Step{
 		{Name: "mark", Description: "write the parameter " + s.Env.AsleepParameter(),
 			Run: func(ctx context.Context, _ database.Progress) (string, error) {
 				return s.Env.AsleepParameter() + " exists", s.mark(ctx)
@@ -158,12 +189,40 @@ func (s Sleeper) SleepSteps() []database.Step {
 				return s.Env.DatabaseIdentifier() + " is stopped", s.instance.Stop(ctx, progress)
 			}},
 	}
+	done := func(state State) bool { return state.Asleep() && state.Muted }
+	return append(steps, s.verify(steps, s.Env.Name+" is asleep", done))
 }
 
-// StartSteps returns the steps that start the database and the services, and with wait wait until their tasks run.
+// verify returns the last of some steps, which repeats them, once, if the environment is not as they leave it. The state machine
+// of the schedule reads the marker before it acts, and no operation of AWS's does both at once: an execution that has read it
+// just before the first step may undo some of them in a few calls, and ends then.
+func (s Sleeper) verify(steps []database.Step, summary string, done func(State) bool) database.Step {
+	return database.Step{
+		Name: "verify", Description: "repeat the steps that the schedule has undone meanwhile, where it has",
+		Run: func(ctx context.Context, progress database.Progress) (string, error) {
+			state, err := s.Read(ctx)
+			if err != nil || done(state) {
+				return summary, err
+			}
+			progress("the schedule has undone a part: %s", state)
+			for _, step := range steps {
+				if _, err := step.Run(ctx, progress); err != nil {
+					return "", fmt.Errorf("%s: %w", step.Name, err)
+				}
+			}
+			return summary, nil
+		},
+	}
+}
+
+// StartSteps returns the steps that note in the marker that the environment is being woken, and start the database and the
+// services; with wait they wait until the tasks run, and verify that.
 func (s Sleeper) StartSteps(wait bool) []database.Step {
 	description := "scale " + s.serviceNames() + " to the counts of " + environment.FileName(s.Env.Stack) + ", and resume autoscaling"
-	return []database.Step{
+	steps := []database.Step{
+		{Name: "waking",
+			Description: "note in the parameter " + s.Env.AsleepParameter() + ", where it exists, who wakes " + s.Env.Name,
+			Run:         func(ctx context.Context, _ database.Progress) (string, error) { return s.markWaking(ctx) }},
 		{Name: "database", Description: "start " + s.Env.DatabaseIdentifier(),
 			Run: func(ctx context.Context, progress database.Progress) (string, error) {
 				return s.Env.DatabaseIdentifier() + " is available", s.instance.Start(ctx, progress)
@@ -177,6 +236,10 @@ func (s Sleeper) StartSteps(wait bool) []database.Step {
 				return "every task runs", ignoreNoCluster(s.services.Wait(ctx, progress))
 			}},
 	}
+	if wait {
+		steps = append(steps, s.verify(steps, s.Env.Name+" has started", State.started))
+	}
+	return steps
 }
 
 // EndSteps returns the last steps of waking the environment: it is awake once it has started.

@@ -31,6 +31,7 @@ func TestState(t *testing.T) {
 	} {
 		require.Equal(t, test.asleep, test.state.Asleep(), name)
 		require.Equal(t, test.awake, test.state.Awake(), name)
+		require.Equal(t, test.state.Marker != nil || test.state.Muted, test.state.Marked(), name)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/deployer/database"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx"
 	"github.com/balancer/v3-backend-infra/internal/awsx/asleep"
 	"github.com/balancer/v3-backend-infra/internal/awsx/cwmetrics"
 	"github.com/balancer/v3-backend-infra/internal/moto"
@@ -53,16 +54,27 @@ func TestSleepAndWakeOverTheWire(t *testing.T) {
 	require.Equal(t, "jane", state.Marker.By)
 	require.Equal(t, cwtypes.StateValueAlarm, suppressor())
 
-	// The schedule begins to wake the environment, and is superseded.
+	// The schedule, or a command that is killed, begins to wake the environment; sleep supersedes it.
 	since := state.Marker.Since
-	require.NoError(t, schedule.mark(t.Context()))
-	state, err = jane.Read(t.Context())
-	require.NoError(t, err)
-	require.False(t, state.Asleep(), "it is being woken")
-	run(jane.SleepSteps())
-	marker, err := asleep.Read(t.Context(), cfg, env)
-	require.NoError(t, err)
-	require.Equal(t, &environment.SleepMarker{Since: since, By: "jane"}, marker)
+	requireMarker := func(by string) {
+		t.Helper()
+		marker, err := asleep.Read(t.Context(), cfg, env)
+		require.NoError(t, err)
+		require.Equal(t, &environment.SleepMarker{Since: since, By: by}, marker)
+	}
+	for by, begin := range map[string]func(){
+		env.ScheduleName() + environment.Waking: func() { require.NoError(t, schedule.mark(t.Context())) },
+		"jane" + environment.Waking:             func() { run(jane.StartSteps(false)[:1]) },
+	} {
+		begin()
+		requireMarker(by)
+		state, err = jane.Read(t.Context())
+		require.NoError(t, err)
+		require.False(t, state.Asleep(), "it is being woken")
+		require.False(t, state.Awake(), "it is still being woken")
+		run(jane.SleepSteps())
+		requireMarker("jane")
+	}
 
 	run(slices.Concat(jane.StartSteps(false), jane.EndSteps()))
 	state, err = jane.Read(t.Context())
@@ -70,6 +82,52 @@ func TestSleepAndWakeOverTheWire(t *testing.T) {
 	require.True(t, state.Awake(), "%+v", state)
 	require.Equal(t, cwtypes.StateValueOk, suppressor())
 	require.NoError(t, jane.Forget(t.Context()), "it is forgotten already")
+
+	// Alarms are muted without a marker: waking ends that, and writes no marker meanwhile.
+	require.NoError(t, jane.setMuted(t.Context(), cwtypes.StateValueAlarm, "asleep"))
+	state, err = jane.Read(t.Context())
+	require.NoError(t, err)
+	require.True(t, state.Marked(), "%+v", state)
+	run(jane.StartSteps(false))
+	marker, err := asleep.Read(t.Context(), cfg, env)
+	require.NoError(t, err)
+	require.Nil(t, marker)
+	run(jane.EndSteps())
+	state, err = jane.Read(t.Context())
+	require.NoError(t, err)
+	require.True(t, state.Awake(), "%+v", state)
+}
+
+// TestAlarmsOfTwoRegions reads the alarms that mute the others where the environment has some in two regions.
+func TestAlarmsOfTwoRegions(t *testing.T) {
+	env, err := environment.Load("../..", "staging")
+	require.NoError(t, err)
+	env.Region, env.Monitoring.Level = "eu-central-1", environment.Full
+	require.Equal(t, []string{"eu-central-1", "us-east-1"}, env.AlarmRegions())
+	cfg := moto.Config(t, env.Region)
+	sleeper := New(cfg, env, clock.Fast(6000), "jane")
+	requireState := func(suppressor, muted bool) {
+		t.Helper()
+		state, err := sleeper.Read(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, suppressor, state.Suppressor)
+		require.Equal(t, muted, state.Muted)
+		require.Equal(t, muted, state.Marked())
+	}
+	requireState(false, false)
+	for i, region := range env.AlarmRegions() {
+		declareSuppressor(t, awsx.InRegion(cfg, region), env)
+		requireState(i == 1, false)
+	}
+	for _, region := range env.AlarmRegions() {
+		_, err := cwmetrics.NewClient(awsx.InRegion(cfg, region)).SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{
+			AlarmName: aws.String(env.SuppressorAlarmName()), StateValue: cwtypes.StateValueAlarm, StateReason: aws.String("test"),
+		})
+		require.NoError(t, err)
+		requireState(true, true)
+		require.NoError(t, sleeper.setMuted(t.Context(), cwtypes.StateValueOk, "awake"))
+		requireState(true, false)
+	}
 }
 
 // deploy creates what sleep and wake change.
@@ -104,7 +162,13 @@ func deploy(t *testing.T, cfg aws.Config, env *environment.Environment) {
 		AllocatedStorage: aws.Int32(20),
 	})
 	require.NoError(t, err)
-	_, err = cwmetrics.NewClient(cfg).PutMetricAlarm(ctx, &cloudwatch.PutMetricAlarmInput{
+	declareSuppressor(t, cfg, env)
+}
+
+// declareSuppressor creates the alarm that mutes the others.
+func declareSuppressor(t *testing.T, cfg aws.Config, env *environment.Environment) {
+	t.Helper()
+	_, err := cwmetrics.NewClient(cfg).PutMetricAlarm(t.Context(), &cloudwatch.PutMetricAlarmInput{
 		AlarmName: aws.String(env.SuppressorAlarmName()), Namespace: aws.String("v3-backend"), MetricName: aws.String("Asleep"),
 		ComparisonOperator: cwtypes.ComparisonOperatorGreaterThanThreshold, EvaluationPeriods: aws.Int32(1), Period: aws.Int32(60),
 		Threshold: aws.Float64(0), Statistic: cwtypes.StatisticSum,

@@ -185,32 +185,32 @@ func modifyDBInstance(m model, in *rds.ModifyDBInstanceInput) (*rds.ModifyDBInst
 // stopDBInstance stops an instance, which keeps its address and its data.
 // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StopDBInstance.html
 func stopDBInstance(m model, in *rds.StopDBInstanceInput) (*rds.StopDBInstanceOutput, error) {
-	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
-	switch {
-	case r == nil:
-		return nil, databaseNotFound(deref(in.DBInstanceIdentifier))
-	case m.databaseStatus(r) != "available":
-		return nil, &types.InvalidDBInstanceStateFault{Message: aws.String("Instance " + r.Text("identifier") + " is not in available state.")}
-	}
-	m.Databases[r.ID] = &databaseChange{Status: statusStopping, Until: m.in(databaseStopTime)}
-	stopping := m.databaseOf(r)
-	return &rds.StopDBInstanceOutput{DBInstance: &stopping}, nil
+	stopping, err := m.changeStatus(in.DBInstanceIdentifier, "available", statusStopping, databaseStopTime)
+	return &rds.StopDBInstanceOutput{DBInstance: stopping}, err
 }
 
 // startDBInstance starts an instance that was stopped.
 // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StartDBInstance.html
 func startDBInstance(m model, in *rds.StartDBInstanceInput) (*rds.StartDBInstanceOutput, error) {
-	r := m.Find(typeDatabase, "identifier", deref(in.DBInstanceIdentifier))
+	starting, err := m.changeStatus(in.DBInstanceIdentifier, statusStopped, statusStarting, databaseStartTime)
+	return &rds.StartDBInstanceOutput{DBInstance: starting}, err
+}
+
+// changeStatus gives an instance that has a status another one for some time, and returns it.
+func (m model) changeStatus(id *string, from, to string, lasts time.Duration) (*types.DBInstance, error) {
+	r := m.Find(typeDatabase, "identifier", deref(id))
 	switch {
 	case r == nil:
-		return nil, databaseNotFound(deref(in.DBInstanceIdentifier))
-	case m.databaseStatus(r) != statusStopped:
-		return nil, &types.InvalidDBInstanceStateFault{Message: aws.String("Instance " + r.Text("identifier") + " is not in stopped state.")}
+		return nil, databaseNotFound(deref(id))
+	case m.databaseStatus(r) != from:
+		return nil, &types.InvalidDBInstanceStateFault{
+			Message: aws.String("Instance " + r.Text("identifier") + " is not in " + from + " state."),
+		}
 	}
 	delete(m.Stopped, r.ID)
-	m.Databases[r.ID] = &databaseChange{Status: statusStarting, Until: m.in(databaseStartTime)}
-	starting := m.databaseOf(r)
-	return &rds.StartDBInstanceOutput{DBInstance: &starting}, nil
+	m.Databases[r.ID] = &databaseChange{Status: to, Until: m.in(lasts)}
+	changed := m.databaseOf(r)
+	return &changed, nil
 }
 
 // deleteDBInstance deletes an instance, after its final snapshot where one is requested.
