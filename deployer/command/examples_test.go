@@ -100,8 +100,8 @@ func usageOf(app *cli.App, line string) string {
 
 // numerals are the numbers that pages write as words.
 var numerals = map[int]string{
-	10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen", 18: "eighteen",
-	19: "nineteen", 20: "twenty",
+	10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen",
+	18: "eighteen", 19: "nineteen", 20: "twenty",
 }
 
 // The figures that the pages show are those of the code and the shipped files.

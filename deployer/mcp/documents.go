@@ -12,8 +12,8 @@ type document interface {
 	suggest() []Call
 }
 
-// adviceOf returns the texts of a document that propose what to do next about its tool, as the command words them. Those of history are about
-// other commands.
+// adviceOf returns the texts of a document that propose what to do next about its tool, as the command words them. Those of
+// history are about other commands.
 func adviceOf(doc document) []*string {
 	var texts []*string
 	add := func(all []string) {

@@ -314,8 +314,8 @@ type failure struct {
 	Next  []Call `json:"next,omitempty"`
 }
 
-// failed returns the result of a call that failed. An error of a tool is a result, which the model reads; withErrors has it in the schema of
-// the tool's results.
+// failed returns the result of a call that failed. An error of a tool is a result, which the model reads; withErrors has it in
+// the schema of the tool's results.
 func failed(err error, next []Call) (*sdk.CallToolResult, any, error) {
 	f := failure{strings.TrimSpace(err.Error()), hint.Of(err), next}
 	for _, l := range levels {

@@ -105,8 +105,8 @@ var flagOrCommand = lazyregexp.New("`[^`]*`|^deployer [a-z][^\n]*$|\\B--[a-z][a-
 // serverFlags are flags that no call has: they are the server's, which a person starts.
 var serverFlags = []string{"timeout", "profile", "region", "endpoint-url", "local", "dir", "state-dir", "pulumi"}
 
-// withArguments returns a text of a command with the names of a tool's arguments instead of flags, and with the flags of the server as such.
-// Commands, which a person runs, keep theirs.
+// withArguments returns a text of a command with the names of a tool's arguments instead of flags, and with the flags of the
+// server as such. Commands, which a person runs, keep theirs.
 func (r *registry) withArguments(tool, text string) string {
 	return flagOrCommand.ReplaceAllStringFunc(text, func(found string) string {
 		flag, isFlag := strings.CutPrefix(found, "--")

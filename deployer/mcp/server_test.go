@@ -252,10 +252,11 @@ func TestErrorsNameArguments(t *testing.T) {
 
 	advice := "see --only, --limit and --timeout, or `deployer status --only vpc`"
 	const want = "see only, limit and --timeout of the server, or `deployer status --only vpc`"
-	findings := []Finding{{Component: "vpc", Status: "unknown", Hint: &Hint{Cause: advice, Solution: advice, Command: "deployer status --only vpc"}}}
+	findings := []Finding{{Status: "unknown", Hint: &Hint{Cause: advice, Solution: advice, Command: "deployer status --only vpc"}}}
 	f.Status = returns[StatusArguments](&Status{Findings: findings}, nil)
 	f.Drift = returns[DriftArguments](&Drift{Remedies: []string{advice}, Error: advice}, nil)
-	f.Health = returns[EnvironmentArguments](&Health{Probes: []Probe{{Problem: &Problem{"DNS", advice, advice}, Warnings: []Problem{{"TLS", advice, advice}}}}}, nil)
+	probe := Probe{Problem: &Problem{"DNS", advice, advice}, Warnings: []Problem{{"TLS", advice, advice}}}
+	f.Health = returns[EnvironmentArguments](&Health{Probes: []Probe{probe}}, nil)
 	for tool, times := range map[string]int{"status": 2, "drift": 2, "health": 4} {
 		_, text = call(t, connect(t, options, f), tool, map[string]any{"env": "dev"})
 		got := want
@@ -299,8 +300,8 @@ func TestErrorsAreResults(t *testing.T) {
 	requireSameInBothForms(t, result, text)
 }
 
-// The schema of a tool's results, as a client reads it, has its documents and its errors, and neither parts nor mixtures of them: clients
-// reject structured content that does not conform, and would report that instead of the error.
+// The schema of a tool's results, as a client reads it, has its documents and its errors, and no part of a document:
+// clients reject structured content that does not conform, and would report that instead of the error.
 func TestErrorsConformToTheSchema(t *testing.T) {
 	s := connect(t, options, functions(fillWith(rand.New(rand.NewPCG(1, 15)), 2)))
 	listed, err := s.ListTools(t.Context(), nil)
@@ -433,7 +434,8 @@ func TestEveryResultIsBoundedAndTheSameInBothForms(t *testing.T) {
 	}
 }
 
-// requireSameInBothForms requires the text and the structured content of a result to be the same document, of at most MaxTokens together.
+// requireSameInBothForms requires the text and the structured content of a result to be the same document, of at most MaxTokens
+// together.
 func requireSameInBothForms(t *testing.T, result *sdk.CallToolResult, text string) {
 	var read any
 	require.NoError(t, yaml.Unmarshal([]byte(text), &read), text)

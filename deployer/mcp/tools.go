@@ -58,8 +58,8 @@ func simplify(s *jsonschema.Schema) {
 	}
 }
 
-// withErrors adds the errors of a tool to the schema of its results. A server must return structured content that conforms to the schema, and
-// clients validate that of an error as any other.
+// withErrors adds the errors of a tool to the schema of its results. A server must return structured content that conforms to
+// the schema, and clients validate that of an error as any other.
 // Source: https://modelcontextprotocol.io/specification/2025-06-18/server/tools#output-schema
 func withErrors(output *jsonschema.Schema) {
 	add := func(name, description string) {

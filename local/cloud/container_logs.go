@@ -126,10 +126,12 @@ var logScripts = map[logScript][]scriptLine{
 	},
 }
 
-// lateLines are what a service's container also writes under a fault that begins after the rollout, each a time after the fault began.
+// lateLines are what a service's container also writes under a fault that begins after the rollout, each a time after the fault
+// began.
 var lateLines = map[string][]scriptLine{
 	faultLateErrors: {
-		{lateErrorsAfter, `{"level":"error","msg":"TypeError: Cannot read properties of undefined (reading 'poolId')","operation":"GetPools","status":500}`},
+		{lateErrorsAfter, `{"level":"error","msg":"TypeError: Cannot read properties of undefined (reading 'poolId')",` +
+			`"operation":"GetPools","status":500}`},
 	},
 	faultMemoryLeak: {
 		{2 * time.Minute, `{"level":"warn","msg":"the cache of prices has 180000 entries"}`},

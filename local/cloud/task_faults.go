@@ -88,8 +88,8 @@ func (m model) affect(t *task, effect faultEffect, since time.Time) {
 	t.Healthy = m.after(t.Healthy, effect.healthDelay)
 }
 
-// beginLateFaults makes the faults that begin after the rollout act on the tasks that already run an image that no deployment has verified, as
-// one does that was killed in its bake: the next deployment of the image starts no task, and watches these.
+// beginLateFaults makes the faults that begin after the rollout act on the tasks that already run an image that no deployment
+// has verified, as one does that was killed in its bake: the next deployment of the image starts no task, and watches these.
 func (m model) beginLateFaults(name string) {
 	late := m.faults.late()
 	for _, s := range m.ECS.services() {

@@ -134,8 +134,8 @@ func TestLateFaults(t *testing.T) {
 	}
 }
 
-// TestLateFaultsOfARunningVersion requires the faults that begin after the rollout to act on a version that runs already, unless a deployment
-// has verified it, and the version that was verified before to be free of them.
+// TestLateFaultsOfARunningVersion requires the faults that begin after the rollout to act on a version that runs already, unless
+// a deployment has verified it, and the version that was verified before to be free of them.
 func TestLateFaultsOfARunningVersion(t *testing.T) {
 	for fault, tc := range map[string]struct {
 		metric, statistic string
