@@ -60,6 +60,23 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	require.Greater(t, seen, 150, "the search finds nothing")
 }
 
+// located is a path of the project in CONTRIBUTING.md, without placeholders.
+var located = regexp.MustCompile("`(\\.?[a-z][a-zA-Z0-9_.-]*/[a-z0-9_./*-]*)`")
+
+// The files that CONTRIBUTING.md names exist.
+func TestContributingNamesFilesThatExist(t *testing.T) {
+	root := projectRoot(t)
+	content, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
+	require.NoError(t, err)
+	found := located.FindAllStringSubmatch(string(content), -1)
+	require.Greater(t, len(found), 40, "the search finds nothing")
+	for _, match := range found {
+		files, err := filepath.Glob(filepath.Join(root, match[1]))
+		require.NoError(t, err)
+		assert.NotEmpty(t, files, match[1])
+	}
+}
+
 // The search for commands finds commands in prose and blocks, and no others.
 func TestCommandsOfADocument(t *testing.T) {
 	page := paged("page.md", strings.Join([]string{

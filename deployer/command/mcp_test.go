@@ -224,7 +224,7 @@ var (
 func TestEveryCauseIsDiagnosed(t *testing.T) {
 	require.GreaterOrEqual(t, len(causes), 10)
 	var scripts string
-	for _, name := range []string{"faults", "faults_rollout", "faults_bake"} {
+	for _, name := range []string{"faults", "faults_rollout", "faults_bake", "faults_late"} {
 		content, err := os.ReadFile("testdata/script/" + name + ".txtar")
 		require.NoError(t, err)
 		scripts += string(content)

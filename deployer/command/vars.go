@@ -17,6 +17,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
 func varsVerb() verb {
@@ -163,8 +164,8 @@ func (o varsOptions) inspect(ctx context.Context, name string) (found checks.Ins
 			c.Variables = slices.DeleteFunc(c.Variables, func(v checks.Variable) bool { return !o.matches(v) })
 			shown += len(c.Variables)
 		}
-		if before > 0 && shown == 0 {
-			o.terminal.warn(errors.New("no variable matches --filter and --category"))
+		if given := o.selecting(); before > 0 && shown == 0 && len(given) > 0 {
+			o.terminal.warn(fmt.Errorf("no variable matches %s", text.Join(given, "and")))
 		}
 		if len(o.services) > 0 {
 			found.Findings = slices.DeleteFunc(found.Findings, func(f checks.Finding) bool { return !o.concerns(t.Env, f) })
@@ -176,6 +177,17 @@ func (o varsOptions) inspect(ctx context.Context, name string) (found checks.Ins
 		return nil
 	})
 	return found, err
+}
+
+// selecting returns the given flags that select variables.
+func (o varsOptions) selecting() (given []string) {
+	if len(o.filter) > 0 {
+		given = append(given, "--filter")
+	}
+	if len(o.categories) > 0 {
+		given = append(given, "--category")
+	}
+	return given
 }
 
 // read reads what the containers of an environment get.

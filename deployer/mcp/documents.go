@@ -12,6 +12,44 @@ type document interface {
 	suggest() []Call
 }
 
+// adviceOf returns the texts of a document that propose what to do next about its tool, as the command words them. Those of
+// history are about other commands.
+func adviceOf(doc document) []*string {
+	var texts []*string
+	add := func(all []string) {
+		for i := range all {
+			texts = append(texts, &all[i])
+		}
+	}
+	findings := func(all []Finding) {
+		for _, f := range all {
+			if f.Hint != nil {
+				texts = append(texts, &f.Hint.Cause, &f.Hint.Solution)
+			}
+		}
+	}
+	add(doc.notes().Warnings)
+	switch doc := doc.(type) {
+	case *Status:
+		findings(doc.Findings)
+	case *Vars:
+		findings(doc.Findings)
+	case *Drift:
+		add(doc.Remedies)
+		texts = append(texts, &doc.Error)
+	case *Health:
+		for _, p := range doc.Probes {
+			if p.Problem != nil {
+				texts = append(texts, &p.Problem.Message, &p.Problem.Hint)
+			}
+			for i := range p.Warnings {
+				texts = append(texts, &p.Warnings[i].Message, &p.Warnings[i].Hint)
+			}
+		}
+	}
+	return texts
+}
+
 // Notes are what every document has.
 type Notes struct {
 	Asleep *Asleep `json:"asleep,omitempty" jsonschema:"set where the environment is asleep: what does not run is not broken"`

@@ -172,7 +172,12 @@ func (f *fitter) render(kept []int) (*sdk.CallToolResult, error) {
 		notes.Truncated = append(notes.Truncated, fmt.Sprintf("texts longer than %d characters end with …, lists within an item "+
 			"have at most %d; a call for fewer items has room for more of each", f.shortened.text, f.shortened.items))
 	}
-	encoded, err := json.Marshal(f.doc)
+	return inBothForms(f.doc)
+}
+
+// inBothForms returns a document as a result, as text and as structured content; nil where both together have too many tokens.
+func inBothForms(doc any) (*sdk.CallToolResult, error) {
+	encoded, err := json.Marshal(doc)
 	if err != nil {
 		return nil, fmt.Errorf("write the document: %w", err)
 	}
@@ -309,22 +314,20 @@ type failure struct {
 	Next  []Call `json:"next,omitempty"`
 }
 
-// failed returns the result of a call that failed. An error of a tool is a result, which the model reads.
+// failed returns the result of a call that failed. An error of a tool is a result, which the model reads; withErrors has it in
+// the schema of the tool's results.
 func failed(err error, next []Call) (*sdk.CallToolResult, any, error) {
 	f := failure{strings.TrimSpace(err.Error()), hint.Of(err), next}
 	for _, l := range levels {
 		f.Error, _ = shortText(f.Error, l)
 		f.Hint, _ = shortText(f.Hint, l)
-		encoded, err := json.Marshal(f)
+		result, err := inBothForms(f)
 		if err != nil {
-			return nil, nil, fmt.Errorf("write the error: %w", err)
+			return nil, nil, err
 		}
-		text, err := asYAML(encoded)
-		if err != nil {
-			return nil, nil, fmt.Errorf("write the error: %w", err)
-		}
-		if short, err := isShort(text); err == nil && short {
-			return &sdk.CallToolResult{IsError: true, Content: []sdk.Content{&sdk.TextContent{Text: text}}}, nil, nil
+		if result != nil {
+			result.IsError = true
+			return result, nil, nil
 		}
 	}
 	if len(next) > 0 {

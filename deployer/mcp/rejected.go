@@ -102,8 +102,11 @@ func longTexts(value any) []string {
 // flagOrCommand matches a flag of a command, or a whole command: in backticks, or the whole text.
 var flagOrCommand = lazyregexp.New("`[^`]*`|^deployer [a-z][^\n]*$|\\B--[a-z][a-z-]*")
 
-// withArguments returns a text of a command with the names of a tool's arguments instead of flags. Commands, which a person runs,
-// keep theirs.
+// serverFlags are flags that no call has: they are the server's, which a person starts.
+var serverFlags = []string{"timeout", "profile", "region", "endpoint-url", "local", "dir", "state-dir", "pulumi"}
+
+// withArguments returns a text of a command with the names of a tool's arguments instead of flags, and with the flags of the
+// server as such. Commands, which a person runs, keep theirs.
 func (r *registry) withArguments(tool, text string) string {
 	return flagOrCommand.ReplaceAllStringFunc(text, func(found string) string {
 		flag, isFlag := strings.CutPrefix(found, "--")
@@ -111,8 +114,11 @@ func (r *registry) withArguments(tool, text string) string {
 		if tool == "vars" && flag == "filter" {
 			name = "only"
 		}
-		if isFlag && slices.Contains(r.arguments[tool], name) {
+		switch {
+		case isFlag && slices.Contains(r.arguments[tool], name):
 			return name
+		case isFlag && slices.Contains(serverFlags, flag):
+			return found + " of the server"
 		}
 		return found
 	})

@@ -127,6 +127,7 @@ func register[In, Out any, Arguments interface {
 	}
 	simplify(input)
 	simplify(output)
+	withErrors(output)
 	r.restrict(name, input)
 	r.arguments[name] = slices.Sorted(maps.Keys(input.Properties))
 	tool := &sdk.Tool{
@@ -153,8 +154,8 @@ func register[In, Out any, Arguments interface {
 			return failed(r.namingArguments(name, err), r.usable(callsIn(hint.Of(err)), call))
 		}
 		var doc Document = found
-		for i, warning := range doc.notes().Warnings {
-			doc.notes().Warnings[i] = r.withArguments(name, warning)
+		for _, text := range adviceOf(doc) {
+			*text = r.withArguments(name, *text)
 		}
 		doc.notes().Next = r.usable(doc.suggest(), call)
 		result, _, err := fit(name, doc, arguments.page())

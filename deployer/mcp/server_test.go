@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
+	"github.com/google/jsonschema-go/jsonschema"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/stretchr/testify/require"
 	"github.com/tiktoken-go/tokenizer"
@@ -195,7 +196,7 @@ func TestRejectedArgumentsAreShort(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, result.IsError)
 			text := result.Content[0].(*sdk.TextContent).Text
-			requireShort(t, text)
+			requireSameInBothForms(t, result, text)
 			require.Less(t, len(text), 4000)
 			var got failure
 			require.NoError(t, yaml.Unmarshal([]byte(text), &got), text)
@@ -232,6 +233,9 @@ func TestErrorsNameArguments(t *testing.T) {
 		{"preview", "--image-tag x: no such image", "image_tag x: no such image"},
 		{"preview", "x--image-tag, --image-tags, ---", "x--image-tag, --image-tags, ---"},
 		{"lock", "--since", "--since"},
+		{"preview", "run it again with a longer --timeout", "run it again with a longer --timeout of the server"},
+		{"vars", "name a profile with --profile", "name a profile with --profile of the server"},
+		{"vars", "`deployer vars --profile me`", "`deployer vars --profile me`"},
 	} {
 		require.Equal(t, test.want, r.withArguments(test.tool, test.text))
 	}
@@ -245,6 +249,22 @@ func TestErrorsNameArguments(t *testing.T) {
 	require.NotContains(t, text, "--since x")
 	_, text = call(t, connect(t, options, f), "vars", map[string]any{"env": "dev"})
 	require.Contains(t, text, "only: nothing matches")
+
+	advice := "see --only, --limit and --timeout, or `deployer status --only vpc`"
+	const want = "see only, limit and --timeout of the server, or `deployer status --only vpc`"
+	findings := []Finding{{Status: "unknown", Hint: &Hint{Cause: advice, Solution: advice, Command: "deployer status --only vpc"}}}
+	f.Status = returns[StatusArguments](&Status{Findings: findings}, nil)
+	f.Drift = returns[DriftArguments](&Drift{Remedies: []string{advice}, Error: advice}, nil)
+	probe := Probe{Problem: &Problem{"DNS", advice, advice}, Warnings: []Problem{{"TLS", advice, advice}}}
+	f.Health = returns[EnvironmentArguments](&Health{Probes: []Probe{probe}}, nil)
+	for tool, times := range map[string]int{"status": 2, "drift": 2, "health": 4} {
+		_, text = call(t, connect(t, options, f), tool, map[string]any{"env": "dev"})
+		got := want
+		if tool == "health" { // which has neither argument
+			got = "see --only, --limit and --timeout of the server, or `deployer status --only vpc`"
+		}
+		require.Equal(t, times, strings.Count(text, got), text)
+	}
 }
 
 func TestFixedEnvironmentIsPassed(t *testing.T) {
@@ -266,7 +286,7 @@ func TestErrorsAreResults(t *testing.T) {
 		"`deployer status --env dev --local` shows what exists, `deployer up --env dev` deploys"))
 	result, text := call(t, connect(t, options, f), "tasks", map[string]any{"env": "dev"})
 	require.True(t, result.IsError)
-	require.Nil(t, result.StructuredContent)
+	requireSameInBothForms(t, result, text)
 	var got failure
 	require.NoError(t, yaml.Unmarshal([]byte(text), &got))
 	require.Equal(t, failure{
@@ -275,9 +295,33 @@ func TestErrorsAreResults(t *testing.T) {
 	}, got)
 
 	f.Tasks = returns[TasksArguments]((*Tasks)(nil), errors.New(strings.Repeat("the engine printed a lot: ", 5000)))
-	_, text = call(t, connect(t, options, f), "tasks", map[string]any{"env": "dev"})
+	result, text = call(t, connect(t, options, f), "tasks", map[string]any{"env": "dev"})
 	require.Contains(t, text, "the engine printed a lot")
-	requireShort(t, text)
+	requireSameInBothForms(t, result, text)
+}
+
+// The schema of a tool's results, as a client reads it, has its documents and its errors, and no part of a document:
+// clients reject structured content that does not conform, and would report that instead of the error.
+func TestErrorsConformToTheSchema(t *testing.T) {
+	s := connect(t, options, functions(fillWith(rand.New(rand.NewPCG(1, 15)), 2)))
+	listed, err := s.ListTools(t.Context(), nil)
+	require.NoError(t, err)
+	require.NotEmpty(t, listed.Tools)
+	for _, tool := range listed.Tools {
+		var schema jsonschema.Schema
+		require.NoError(t, json.Unmarshal([]byte(asJSON(t, tool.OutputSchema)), &schema))
+		require.Equal(t, "object", schema.Type, "the protocol requires it")
+		resolved, err := schema.Resolve(nil)
+		require.NoError(t, err)
+		for _, arguments := range []map[string]any{{"env": "dev"}, {"env": "nowhere"}, {"env": "dev", "sideways": true}} {
+			result, text := call(t, s, tool.Name, arguments)
+			require.Equal(t, len(arguments) > 1 || arguments["env"] != "dev", result.IsError, text)
+			require.NoError(t, resolved.Validate(result.StructuredContent), "%s: %s", tool.Name, text)
+		}
+		for _, invalid := range []map[string]any{{}, {"hint": "try again"}, {"error": "denied", "sideways": true}, {"error": 1}} {
+			require.Error(t, resolved.Validate(invalid), "%s: %v", tool.Name, invalid)
+		}
+	}
 }
 
 // Two calls never run at the same time: the engine and the simulated account serve one.
@@ -384,13 +428,19 @@ func TestEveryResultIsBoundedAndTheSameInBothForms(t *testing.T) {
 			if result.IsError {
 				t.Fatalf("%s: %s", tool, text)
 			}
-			var read any
-			require.NoError(t, yaml.Unmarshal([]byte(text), &read), "%s:\n%s", tool, text)
-			require.JSONEq(t, asJSON(t, result.StructuredContent), asJSON(t, read), "%s:\n%s", tool, text)
-			requireShort(t, asJSON(t, result))
+			requireSameInBothForms(t, result, text)
 			require.True(t, utf8.ValidString(text))
 		}
 	}
+}
+
+// requireSameInBothForms requires the text and the structured content of a result to be the same document, of at most MaxTokens
+// together.
+func requireSameInBothForms(t *testing.T, result *sdk.CallToolResult, text string) {
+	var read any
+	require.NoError(t, yaml.Unmarshal([]byte(text), &read), text)
+	require.JSONEq(t, asJSON(t, result.StructuredContent), asJSON(t, read), text)
+	requireShort(t, asJSON(t, result))
 }
 
 func asJSON(t *testing.T, value any) string {

@@ -58,6 +58,22 @@ func simplify(s *jsonschema.Schema) {
 	}
 }
 
+// withErrors adds the errors of a tool to the schema of its results. A server must return structured content that conforms to
+// the schema, and clients validate that of an error as any other.
+// Source: https://modelcontextprotocol.io/specification/2025-06-18/server/tools#output-schema
+func withErrors(output *jsonschema.Schema) {
+	add := func(name, description string) {
+		if output.Properties[name] == nil {
+			output.Properties[name] = &jsonschema.Schema{Type: "string", Description: description}
+			output.PropertyOrder = append(output.PropertyOrder, name)
+		}
+	}
+	add("error", "why the call failed, beside which there are only hint and next")
+	add("hint", "what to do about the error")
+	output.AnyOf = []*jsonschema.Schema{{Required: output.Required}, {Required: []string{"error"}}}
+	output.Required = nil
+}
+
 // idPattern matches the ID of a record.
 const idPattern = `^[0-9]{8}-[0-9]{6}-[0-9a-f]+$`
 

@@ -104,8 +104,9 @@ func Open(path string, o Options) (*Account, error) {
 	return a, nil
 }
 
-// seed creates what no stack owns: images and configuration secrets. Under the fault drift it also changes resources
-// outside the stack, and under others that persist something happens that has its own time in AWS, such as a rotation of the passwords.
+// seed creates what no stack owns: images and configuration secrets. Under the fault drift it also changes resources outside the
+// stack, and under others that persist something happens that has its own time in AWS, such as a rotation of the passwords.
+// Faults that begin after the rollout begin also for what already runs and was not verified.
 func (a *Account) seed(s *State) error {
 	if s.Salt == "" {
 		s.Salt = rand.Text()
@@ -125,6 +126,7 @@ func (a *Account) seed(s *State) error {
 	if m.faults[faultStoppedTooLong] {
 		m.restartStopped()
 	}
+	m.beginLateFaults(a.options.Environment)
 	m.seedRegistry(a.options.Stacks)
 	return m.seedSecrets(a.options.Stacks)
 }

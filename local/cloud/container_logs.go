@@ -18,9 +18,6 @@ const (
 	scriptUnhealthy      logScript = "unhealthy"
 	scriptStuck          logScript = "stuck"
 	scriptSlow           logScript = "slow"
-	scriptLateErrors     logScript = "late-errors"
-	scriptMemoryLeak     logScript = "memory-leak"
-	scriptSlowResponses  logScript = "slow-responses"
 	scriptCommand        logScript = "command"
 	scriptMigration      logScript = "migration"
 	scriptMigrationIdle  logScript = "migration-idle"
@@ -94,16 +91,6 @@ var logScripts = map[logScript][]scriptLine{
 		{3 * time.Second, "warming the cache, this takes about 4 minutes"},
 		{4 * time.Minute, "server ready at http://0.0.0.0:3000/graphql"},
 	}),
-	scriptLateErrors: slices.Concat(startPreamble, serverReady, []scriptLine{
-		{lateErrorsAfter, `{"level":"error","msg":"TypeError: Cannot read properties of undefined (reading 'poolId')","operation":"GetPools","status":500}`},
-	}),
-	scriptMemoryLeak: slices.Concat(startPreamble, serverReady, []scriptLine{
-		{2 * time.Minute, `{"level":"warn","msg":"the cache of prices has 180000 entries"}`},
-		{leakTime - time.Second, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"},
-	}),
-	scriptSlowResponses: slices.Concat(startPreamble, serverReady, []scriptLine{
-		{10 * time.Second, `{"level":"warn","msg":"slow query","operation":"GetPools","ms":3214}`},
-	}),
 	scriptCommand: {
 		{1 * time.Second, "command started"},
 		{19 * time.Second, "command done"},
@@ -136,6 +123,22 @@ var logScripts = map[logScript][]scriptLine{
 	},
 	scriptMigrationHangs: {
 		{7 * time.Second, "waiting for the advisory lock 72707369"},
+	},
+}
+
+// lateLines are what a service's container also writes under a fault that begins after the rollout, each a time after the fault
+// began.
+var lateLines = map[string][]scriptLine{
+	faultLateErrors: {
+		{lateErrorsAfter, `{"level":"error","msg":"TypeError: Cannot read properties of undefined (reading 'poolId')",` +
+			`"operation":"GetPools","status":500}`},
+	},
+	faultMemoryLeak: {
+		{2 * time.Minute, `{"level":"warn","msg":"the cache of prices has 180000 entries"}`},
+		{leakTime - time.Second, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"},
+	},
+	faultSlowResponses: {
+		{10 * time.Second, `{"level":"warn","msg":"slow query","operation":"GetPools","ms":3214}`},
 	},
 }
 
@@ -200,12 +203,17 @@ func (m model) logLines(t *task) []LogLine {
 	case strings.HasPrefix(string(t.LogScript), string(scriptMigration)):
 		script = migrationLines(t)
 	}
-	for _, entry := range script {
-		at := m.after(t.Started, entry.after)
-		if at.After(m.now) || m.reached(t.Stopping) && at.After(t.Stopping) {
-			break
+	write := func(since time.Time, script []scriptLine) {
+		for _, entry := range script {
+			at := m.after(since, entry.after)
+			if at.After(m.now) || m.reached(t.Stopping) && at.After(t.Stopping) {
+				break
+			}
+			written = append(written, LogLine{Time: at, Message: entry.text})
 		}
-		written = append(written, LogLine{Time: at, Message: entry.text})
 	}
+	write(t.Started, script)
+	write(t.FaultSince, lateLines[t.Fault])
+	slices.SortStableFunc(written, func(a, b LogLine) int { return a.Time.Compare(b.Time) })
 	return written
 }

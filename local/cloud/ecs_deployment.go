@@ -200,7 +200,7 @@ func (m model) completeDeployment(s *service, r *Resource) {
 // not known yet.
 func (m model) markKnownGood(s *service, r *revision) {
 	d, found := m.definition(r.Definition)
-	if !found || m.desiredOf(s) == 0 || r.Faults.late() {
+	if !found || m.desiredOf(s) == 0 || len(r.Faults.late()) > 0 {
 		return
 	}
 	if digest, found := m.resolveImage(deref(d.mainContainer().Image)); found {

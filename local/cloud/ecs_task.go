@@ -60,8 +60,9 @@ type task struct {
 	ExitReason string `json:"exitReason,omitempty"`
 	// LogScript is what its container writes to the log.
 	LogScript logScript `json:"story,omitempty"`
-	// Fault is the one that affects the task.
-	Fault string `json:"fault,omitempty"`
+	// Fault is the one that affects the task, FaultSince is since when.
+	Fault      string    `json:"fault,omitempty"`
+	FaultSince time.Time `json:"faultSince,omitzero"`
 	// Database is the resource ID of a migration's database, Migrations are those that it applies, MigrationsFound is how many its image has.
 	Database        string   `json:"database,omitempty"`
 	Migrations      []string `json:"migrations,omitempty"`

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -150,21 +151,31 @@ func newFaultSet(names []string) (faultSet, error) {
 	return set, nil
 }
 
-// late returns whether there are faults that begin after the rollout, so that its success does not show that the image is good.
-func (f faultSet) late() bool {
-	return f[faultLateErrors] || f[faultMemoryLeak] || f[faultSlowResponses]
+// late returns the faults that begin after the rollout, so that its success does not show that the image is good.
+func (f faultSet) late() faultSet {
+	return f.only(faultLateErrors, faultMemoryLeak, faultSlowResponses)
 }
 
-// forTasks returns the faults that affect a service's tasks.
-func (f faultSet) forTasks() faultSet {
+// only returns those of the named faults that are active.
+func (f faultSet) only(names ...string) faultSet {
 	kept := faultSet{}
-	for _, name := range []string{
-		faultTaskCrash, faultOutOfMemory, faultImagePullError, faultTargetsUnhealthy, faultSlowStart, faultRolloutStuck,
-		faultNoCapacity, faultSecretKeyMissing, faultLateErrors, faultMemoryLeak, faultSlowResponses,
-	} {
+	for _, name := range names {
 		if f[name] {
 			kept[name] = true
 		}
 	}
 	return kept
+}
+
+// union returns the faults of both sets.
+func (f faultSet) union(other faultSet) faultSet {
+	all := maps.Clone(other)
+	maps.Copy(all, f)
+	return all
+}
+
+// forTasks returns the faults that affect a service's tasks.
+func (f faultSet) forTasks() faultSet {
+	return f.only(faultTaskCrash, faultOutOfMemory, faultImagePullError, faultTargetsUnhealthy, faultSlowStart, faultRolloutStuck,
+		faultNoCapacity, faultSecretKeyMissing, faultLateErrors, faultMemoryLeak, faultSlowResponses)
 }

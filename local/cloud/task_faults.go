@@ -8,6 +8,8 @@ import (
 	"time"
 
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/balancer/v3-backend-infra/environment"
 )
 
 // faultEffect is how a fault affects the tasks of an image other than the last one that ran well in its service.
@@ -53,10 +55,9 @@ var faultEffects = []faultEffect{
 	{fault: faultTargetsUnhealthy, unhealthyAfter: 30 * time.Second, script: scriptUnhealthy},
 	{fault: faultRolloutStuck, healthDelay: never, script: scriptStuck},
 	{fault: faultSlowStart, healthDelay: 4 * time.Minute, script: scriptSlow},
-	{fault: faultLateErrors, script: scriptLateErrors},
-	{fault: faultMemoryLeak, exitAfter: leakTime, exitCode: 137,
-		reason: "OutOfMemoryError: Container killed due to memory usage", script: scriptMemoryLeak},
-	{fault: faultSlowResponses, script: scriptSlowResponses},
+	{fault: faultLateErrors},
+	{fault: faultMemoryLeak, exitAfter: leakTime, exitCode: 137, reason: "OutOfMemoryError: Container killed due to memory usage"},
+	{fault: faultSlowResponses},
 }
 
 // start schedules the milestones of a service's task.
@@ -69,18 +70,48 @@ func (m model) start(t *task, d definition, c startConditions) {
 		m.failStart(t, m.after(t.Pull, 3*time.Second), reason)
 		return
 	}
-	effect := c.effect()
-	t.Fault = effect.fault
+	m.affect(t, c.effect(), t.Started)
+}
+
+// affect puts a task under a fault from a time on.
+func (m model) affect(t *task, effect faultEffect, since time.Time) {
+	t.Fault, t.FaultSince = effect.fault, since
 	if effect.script != "" {
 		t.LogScript = effect.script
 	}
 	if effect.exitAfter > 0 {
-		m.scheduleExit(t, m.after(t.Started, effect.exitAfter), effect.exitCode, effect.reason)
+		m.scheduleExit(t, m.after(since, effect.exitAfter), effect.exitCode, effect.reason)
 	}
 	if effect.unhealthyAfter > 0 {
-		t.Unhealthy = m.after(t.Started, effect.unhealthyAfter)
+		t.Unhealthy = m.after(since, effect.unhealthyAfter)
 	}
 	t.Healthy = m.after(t.Healthy, effect.healthDelay)
+}
+
+// beginLateFaults makes the faults that begin after the rollout act on the tasks that already run an image that no deployment
+// has verified, as one does that was killed in its bake: the next deployment of the image starts no task, and watches these.
+func (m model) beginLateFaults(name string) {
+	late := m.faults.late()
+	for _, s := range m.ECS.services() {
+		r := m.serviceResource(s.ARN)
+		if r == nil || len(late) == 0 || name != "" && name != r.Tags()["Environment"] {
+			continue
+		}
+		verified := ""
+		if image := m.Registry.byTag(imageRepository, environment.RunningTag(r.Tags()["Environment"])); image != nil {
+			verified = image.Digest
+		}
+		for _, t := range m.ECS.tasksOf(s) {
+			if !m.active(t) || t.Started.IsZero() || t.Fault != "" || t.Digest == verified {
+				continue
+			}
+			s.KnownGood = verified
+			if launched := s.revision(t.Revision); launched != nil {
+				launched.Faults = launched.Faults.union(late)
+			}
+			m.affect(t, startConditions{faults: late}.effect(), laterOf(t.Started, m.now))
+		}
+	}
 }
 
 // startOneOff schedules the milestones of a task of RunTask. A task with its own command runs it and exits; faults make

@@ -13,12 +13,12 @@ const (
 	requestsPerMinute = 240
 	usualResponse     = 0.042
 	slowResponse      = 3.4
-	// lateErrorsAfter is how long a task answers every request under the fault late-errors, lateErrorShare which share of its
-	// requests fails then.
+	// lateErrorsAfter is how long a task answers every request once it is under the fault late-errors, lateErrorShare which share of
+	// its requests fails then.
 	lateErrorsAfter = 90 * time.Second
 	lateErrorShare  = 0.25
-	// leakTime is how long a task runs until it has no memory left under the fault memory-leak, leakStart its use in percent at
-	// its start.
+	// leakTime is how long a task runs under the fault memory-leak until it has no memory left, leakStart its use in percent when
+	// the fault begins.
 	leakTime  = 5 * time.Minute
 	leakStart = 60.0
 )
@@ -51,7 +51,7 @@ func (m model) metricAt(
 	case "RequestCount":
 		return requests, true
 	case "TargetResponseTime":
-		if slices.ContainsFunc(serving, func(t *task) bool { return t.Fault == faultSlowResponses }) {
+		if slices.ContainsFunc(serving, func(t *task) bool { return t.Fault == faultSlowResponses && !t.FaultSince.After(at) }) {
 			return slowResponse * m.variation(name, at), true
 		}
 		return usualResponse * m.variation(name, at), true
@@ -65,7 +65,7 @@ func (m model) failedRequests(serving []*task, requests float64, at time.Time) (
 		count = 1
 	}
 	for _, t := range serving {
-		if t.Fault == faultLateErrors && !m.after(t.Started, lateErrorsAfter).After(at) {
+		if t.Fault == faultLateErrors && !m.after(t.FaultSince, lateErrorsAfter).After(at) {
 			count += float64(int(lateErrorShare * requests / float64(len(serving))))
 		}
 	}
@@ -107,8 +107,7 @@ func (m model) leakedMemory(service string, at time.Time) float64 {
 			continue
 		}
 		for _, t := range m.ECS.tasksOf(s) {
-			if t.Fault == faultMemoryLeak && then.running(t) {
-				age := at.Sub(t.Started) * time.Duration(max(m.speed, 1))
+			if age := at.Sub(t.FaultSince) * time.Duration(max(m.speed, 1)); t.Fault == faultMemoryLeak && then.running(t) && age >= 0 {
 				most = max(most, leakStart+(100-leakStart)*float64(age)/float64(leakTime))
 			}
 		}

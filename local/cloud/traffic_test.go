@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -130,5 +131,76 @@ func TestLateFaults(t *testing.T) {
 			require.LessOrEqual(t, worst(10), tc.healthy, "the image that ran well before has no fault")
 			require.Equal(t, types.StateValueOk, state())
 		})
+	}
+}
+
+// TestLateFaultsOfARunningVersion requires the faults that begin after the rollout to act on a version that runs already, unless
+// a deployment has verified it, and the version that was verified before to be free of them.
+func TestLateFaultsOfARunningVersion(t *testing.T) {
+	for fault, tc := range map[string]struct {
+		metric, statistic string
+		dimensions        map[string]string
+		faulty            float64
+		line              string
+	}{
+		faultLateErrors:    {"HTTPCode_Target_5XX_Count", "Sum", behindBalancer, 50, "Cannot read properties of undefined"},
+		faultSlowResponses: {"TargetResponseTime", "p95", behindBalancer, 3, "slow query"},
+		faultMemoryLeak:    {"MemoryUtilization", "Maximum", ofService, 85, "the cache of prices"},
+	} {
+		for name, when := range map[string]struct {
+			verified, environment string
+			acts                  bool
+		}{
+			"not verified":        {imageOne, "staging", true},
+			"every environment":   {imageOne, "", true},
+			"never verified":      {"", "staging", true},
+			"verified":            {imageTwo, "staging", false},
+			"another environment": {imageOne, "production", false},
+		} {
+			t.Run(fault+", "+name, func(t *testing.T) {
+				sim, tags := withTraffic(t), values{"tagsAll": values{"Environment": "staging"}}
+				sim.startService(sim.define(2, imageTwo), 1, tags)
+				sim.after(20 * time.Minute)
+				if when.verified != "" {
+					sim.m.Registry.tag(imageRepository, "running-staging", sim.m.Registry.byTag(imageRepository, when.verified))
+				}
+				worst := func(minutes int) (most float64) {
+					for _, value := range sim.metric(tc.metric, tc.statistic, minutes, tc.dimensions) {
+						most = max(most, value)
+					}
+					return most
+				}
+				running := func() *task { return sim.m.targets("tg")[0].task }
+				deployments, before, usual := len(sim.service().Deployments), running(), worst(20)
+
+				sim.m.faults = faultSet{fault: true}
+				sim.m.beginLateFaults(when.environment)
+				require.Equal(t, usual, worst(20), "what was is not changed")
+				sim.after(time.Minute)
+				sim.m.beginLateFaults(when.environment)
+				sim.after(3*time.Minute + 20*time.Second)
+				require.Equal(t, before, running(), "no task was started")
+				require.Len(t, sim.service().Deployments, deployments)
+				var log string
+				for _, line := range sim.m.logLines(before) {
+					log += line.Message + "\n"
+				}
+				require.Equal(t, when.acts, strings.Contains(log, tc.line))
+				require.Equal(t, 1, strings.Count(log, "balancer starting"))
+
+				sim.after(2 * time.Minute)
+				require.Equal(t, when.acts, worst(6) > tc.faulty)
+				require.Equal(t, when.acts && fault == faultMemoryLeak, before.Exit != nil)
+				if !when.acts || when.verified == "" {
+					return
+				}
+				sim.after(3 * time.Minute)
+				require.Equal(t, fault, running().Fault, "also of a task that replaces one without memory")
+				sim.startService(sim.define(3, imageOne), 1, tags)
+				sim.after(20 * time.Minute)
+				require.LessOrEqual(t, worst(10), max(usual, 1), "the version that was verified has no fault")
+				require.Nil(t, running().Exit)
+			})
+		}
 	}
 }
