@@ -182,10 +182,11 @@ func splitResources(content []byte, earlier *stateDocument) (rest []byte, resour
 	start := []byte(`"resources":[`)
 	head, list, found := bytes.Cut(content, start)
 	for found {
-		one := known[beginning(list)]
+		one, isKnown := known[beginning(list)]
 		after, same := bytes.CutPrefix(list, one)
-		if !same || len(one) == 0 {
+		if !isKnown || !same {
 			decoder := json.NewDecoder(bytes.NewReader(list))
+			one = nil // or it would be written where the earlier document has it
 			if decoder.Decode(&one) != nil {
 				break
 			}
