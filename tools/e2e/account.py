@@ -18,6 +18,8 @@ from collections import defaultdict
 os.environ.setdefault("MOTO_ACM_VALIDATION_WAIT", "1")
 
 from moto.backends import get_backend
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.ec2.models.launch_templates import LaunchTemplateBackend
 from moto.ec2.models.vpcs import VPCBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, run_simple
@@ -183,7 +185,25 @@ def delete_vpc_endpoints(self, vpce_ids=None, delete=VPCBackend.delete_vpc_endpo
         self.vpc_end_points.pop(endpoint, None)
 
 
+def create_launch_template(self, name, description, data, tags, create=LaunchTemplateBackend.create_launch_template):
+    """Keeps the tags of the template itself out of its data. moto adds them to those of what it launches."""
+    launched = [s for s in data.get("TagSpecifications", []) if s["ResourceType"] != "launch-template"]
+    return create(self, name, description, data | {"TagSpecifications": launched}, tags)
+
+
+def put_composite_alarm(self):
+    """Stores a composite alarm, which moto can describe and not create."""
+    result = self.put_metric_alarm()
+    alarm = self.cloudwatch_backend.alarms[self._get_param("AlarmName")]
+    alarm.actions_suppressor = self._get_param("ActionsSuppressor")
+    alarm.actions_suppressor_wait_period = self._get_param("ActionsSuppressorWaitPeriod")
+    alarm.actions_suppressor_extension_period = self._get_param("ActionsSuppressorExtensionPeriod")
+    return result
+
+
 def main():
+    CloudWatchResponse.put_composite_alarm = put_composite_alarm
+    LaunchTemplateBackend.create_launch_template = create_launch_template
     VPCBackend.delete_vpc_endpoints = delete_vpc_endpoints
     if len(sys.argv) > 2:
         host, _, port = sys.argv[2].rpartition(":")
