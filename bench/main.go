@@ -4,7 +4,8 @@
 //	go run ./bench        after `make build`
 //
 // It starts the deployer as users do. The engine that it passes to the deployer is the program timed, which runs the real
-// engine and records how long that took.
+// engine and records how long that took. It has no version in its build information: the deployer runs it for that first, as it
+// runs a released Pulumi.
 package main
 
 import (
