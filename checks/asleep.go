@@ -141,29 +141,30 @@ func evaluateAsleep(marker environment.SleepMarker, services []ecstypes.Service,
 		}
 	}
 	since := text.Minute(marker.Since)
+	wake := Hint{Solution: "wake it", Command: command(env, "wake")} // all that is possible where it is protected
 	if marker.Waking() {
-		return f.warning("Waking", Hint{
-			Cause:    "a wake, a deployment or the schedule is waking it, or was interrupted",
-			Solution: "wait for its end, or wake it again; `" + command(env, "sleep") + "` puts it to sleep again",
-			Command:  command(env, "wake"),
-		}, "%s is asleep since %s, and a wake has not ended; started so far: %s", env.Name, since,
+		wake.Cause, wake.Solution = "a wake, a deployment or the schedule is waking it, or was interrupted", "wait for its end, or wake it again"
+		if env.MaySleep() {
+			wake.Solution += "; `" + command(env, "sleep") + "` puts it to sleep again"
+		}
+		return f.warning("Waking", wake, "%s is asleep since %s, and a wake has not ended; started so far: %s", env.Name, since,
 			cmp.Or(strings.Join(running, ", "), "nothing"))
 	}
 	if len(running) > 0 {
-		return f.warning("RunsAsleep", Hint{
-			Cause:    "RDS starts a stopped database after seven days; or sleep was interrupted, or is running",
-			Solution: "put it to sleep again, or wake it with `" + command(env, "wake") + "`", Command: command(env, "sleep"),
-		}, "%s is asleep since %s, and yet %s not stopped: %s", env.Name, since, text.PluralWord(len(running), "this is", "these are"), strings.Join(running, ", "))
+		end := wake
+		if env.MaySleep() {
+			end = Hint{Solution: "put it to sleep again, or wake it with `" + wake.Command + "`", Command: command(env, "sleep")}
+		}
+		end.Cause = "RDS starts a stopped database after seven days; or sleep was interrupted, or is running"
+		return f.warning("RunsAsleep", end, "%s is asleep since %s, and yet %s not stopped: %s", env.Name, since, text.PluralWord(len(running), "this is", "these are"), strings.Join(running, ", "))
 	}
 	databaseStatus := ""
 	if database != nil {
 		databaseStatus = "the database is " + aws.ToString(database.DBInstanceStatus) + ", "
 	}
 	if !env.MaySleep() {
-		return f.warning(reasonProtectedAsleep, Hint{
-			Cause:    "it was put to sleep before " + environment.FileName(env.Stack) + " protected it",
-			Solution: "wake it", Command: command(env, "wake"),
-		}, "%s is asleep since %s, and protected: no task runs, %sand its alarms may notify no one", env.Name, since, databaseStatus)
+		wake.Cause = "it was put to sleep before " + environment.FileName(env.Stack) + " protected it"
+		return f.warning(reasonProtectedAsleep, wake, "%s is asleep since %s, and protected: no task runs, %sand its alarms may notify no one", env.Name, since, databaseStatus)
 	}
 	return f.healthy(ReasonAsleep, "%s is asleep since %s: no task runs, %sand its alarms notify no one", env.Name, since, databaseStatus)
 }

@@ -62,6 +62,9 @@ func TestEvaluateAsleep(t *testing.T) {
 				require.Equal(t, "deployer "+test.command+" --env dev", found.Hint.Command)
 				require.Contains(t, found.Hint.Solution, "`deployer "+other+" --env dev`")
 			}
+			protected := evaluateAsleep(test.marker, test.services, database, loaded(t, "production"))
+			require.Equal(t, "deployer wake --env production", protected.Hint.Command)
+			require.NotContains(t, protected.Hint.Solution, "deployer sleep", "which is refused there")
 		})
 	}
 }

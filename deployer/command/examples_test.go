@@ -118,6 +118,8 @@ func TestFiguresOfThePages(t *testing.T) {
 		return pricing.EstimateEnvironment(env, pricing.DefaultAssumptions()).USD
 	}
 	tools, faults := numerals[len(mcp.Tools())], numerals[len(causes)]
+	require.NotEmpty(t, tools, len(mcp.Tools()))
+	require.NotEmpty(t, faults, len(causes))
 	for page, sentences := range map[string][]string{
 		"README.md": {tools + " tools that only read"},
 		"docs/mcp.md": {"finds the causes of " + faults + " of the simulated account's faults",

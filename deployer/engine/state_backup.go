@@ -183,9 +183,11 @@ func readBackup(content []byte) (*stateDocument, time.Time, error) { return deco
 func decodeState(content []byte, earlier *stateDocument) (*stateDocument, time.Time, error) {
 	rest, resources := splitResources(content, earlier)
 	doc, err := decodeDocument(rest)
-	if err == nil && string(doc.Deployment["resources"]) == "[]" {
+	switch {
+	case len(resources) == 0:
+	case err == nil && string(doc.Deployment["resources"]) == "[]":
 		doc.Resources = resources
-	} else {
+	default: // another list has the name
 		doc, err = decodeDocument(content)
 	}
 	if err != nil {

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +77,7 @@ func TestStateIsDecodedLikeWithoutAnEarlierOne(t *testing.T) {
 	require.NoError(t, err)
 	unchanged, err := decodeDocument([]byte(first))
 	require.NoError(t, err)
+	isOne := func(raw json.RawMessage) bool { return string(raw) == one }
 	for name, content := range map[string]string{
 		"the same":             first,
 		"another time":         strings.Replace(first, "2026", "2027", 1),
@@ -110,6 +113,7 @@ func TestStateIsDecodedLikeWithoutAnEarlierOne(t *testing.T) {
 			gotState, err := got.state()
 			require.Equal(t, wantErr, err)
 			require.Equal(t, wantState, gotState)
+			read := *got
 			for _, d := range []*stateDocument{want, got} {
 				require.NoError(t, d.setRestoredFrom("then"))
 			}
@@ -118,6 +122,9 @@ func TestStateIsDecodedLikeWithoutAnEarlierOne(t *testing.T) {
 			encoded, err := got.encode()
 			require.NoError(t, err)
 			require.JSONEq(t, string(wanted), string(encoded))
+			if strings.HasPrefix(name, "another") && !strings.Contains(name, "list") {
+				require.Same(t, &earlier.Resources[1][0], &read.Resources[slices.IndexFunc(read.Resources, isOne)][0], "it is not decoded again")
+			}
 			require.Equal(t, unchanged.Resources, earlier.Resources, "neither a read nor an edit changes the earlier one")
 		})
 	}

@@ -99,8 +99,9 @@ func longTexts(value any) []string {
 	return found
 }
 
-// flagOrCommand matches a flag of a command, or a whole command: in backticks, or the whole text.
-var flagOrCommand = lazyregexp.New("`[^`]*`|^deployer [a-z][^\n]*$|\\B--[a-z][a-z-]*")
+// flagOrCommand matches a flag of a command, with a value that has a digit, or a whole command: in backticks, the whole text, or one of AWS's to
+// the end of its line.
+var flagOrCommand = lazyregexp.New("`[^`]*`|^deployer [a-z][^\n]*$|\\baws [a-z][^\n]*|\\B--[a-z][a-z-]*(?:[= ][a-z0-9-]*[0-9][a-z0-9]*)?")
 
 // serverFlags are flags that no call has: they are the server's, which a person starts.
 var serverFlags = []string{"timeout", "profile", "region", "endpoint-url", "local", "dir", "state-dir", "pulumi"}
@@ -109,14 +110,15 @@ var serverFlags = []string{"timeout", "profile", "region", "endpoint-url", "loca
 // server as such. Commands, which a person runs, keep theirs.
 func (r *registry) withArguments(tool, text string) string {
 	return flagOrCommand.ReplaceAllStringFunc(text, func(found string) string {
-		flag, isFlag := strings.CutPrefix(found, "--")
+		text, isFlag := strings.CutPrefix(found, "--")
+		flag, _, _ := strings.Cut(strings.ReplaceAll(text, "=", " "), " ")
 		name := strings.ReplaceAll(flag, "-", "_")
 		if tool == "vars" && flag == "filter" {
 			name = "only"
 		}
 		switch {
 		case isFlag && slices.Contains(r.arguments[tool], name):
-			return name
+			return name + text[len(flag):]
 		case isFlag && slices.Contains(serverFlags, flag):
 			return found + " of the server"
 		}

@@ -35,7 +35,7 @@ type DeploymentMessage struct {
 	Event       DeploymentEvent `json:"event"`
 	Environment string          `json:"environment"`
 	Timestamp   time.Time       `json:"timestamp"`
-	// Deployment is the ID of its record.
+	// Deployment is the ID of its record; "" where it has none.
 	Deployment string       `json:"deployment"`
 	Kind       history.Kind `json:"kind"`
 	By         string       `json:"by"`

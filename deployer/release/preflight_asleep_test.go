@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
@@ -159,6 +160,8 @@ func TestWake(t *testing.T) {
 				require.Equal(t, test.want, summary)
 				require.Equal(t, sleepyAccount{database: "available"}, account)
 			}
+			d.request.Kind = history.Migrate
+			require.False(t, d.isWoken(), "a migration has no phase that would wake it")
 		})
 	}
 }

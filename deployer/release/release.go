@@ -234,7 +234,7 @@ func (d *deployment) records(ctx context.Context) ([]history.Deployment, error) 
 		d.earlier = list.Filter(all, func(r history.Deployment) bool { return r.ID != d.record.ID })
 	}
 	if !d.recordStarted {
-		return d.earlier, nil
+		return slices.Clone(d.earlier), nil
 	}
 	return append([]history.Deployment{d.record}, d.earlier...), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/balancer/v3-backend-infra/deployer/history"
 	"github.com/balancer/v3-backend-infra/deployer/sleep"
 	"github.com/balancer/v3-backend-infra/environment"
 	"github.com/balancer/v3-backend-infra/internal/text"
@@ -18,8 +19,9 @@ func WakesFirst(env *environment.Environment, state sleep.State) string {
 	return env.Name + " is asleep: the deployment wakes it first, and it stays awake"
 }
 
-// isWoken reports whether preflight has found that the environment is to be woken: it is asleep, or its alarms are muted.
-func (d *deployment) isWoken() bool { return d.asleep.Marked() }
+// isWoken reports whether the deployment wakes the environment: preflight has found that it is asleep, or that its alarms are muted. A
+// migration on its own wakes none.
+func (d *deployment) isWoken() bool { return d.request.Kind != history.Migrate && d.asleep.Marked() }
 
 // wake starts the database and waits until it is available, and starts the services with what they ran before. The rollout replaces their
 // tasks, so that no one waits for these.

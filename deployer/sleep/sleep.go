@@ -61,8 +61,8 @@ type State struct {
 	Database string
 	// Replicas are the read replicas of the database, or what it is a replica of.
 	Replicas []string
-	// Suppressor reports that the account has the alarm that mutes the others, in each region that has some.
-	Suppressor bool
+	// Unsuppressed are the regions with alarms in which the one that mutes them does not exist.
+	Unsuppressed []string
 	// Muted reports that this alarm is in alarm in one of them, which mutes the others, whether or not there is a marker.
 	Muted bool
 }
@@ -73,7 +73,7 @@ func (s State) Marked() bool { return s.Marker != nil || s.Muted }
 // Asleep reports whether nothing is left to do to put the environment to sleep. Where it is being woken, the marker is to be
 // replaced.
 func (s State) Asleep() bool {
-	return s.Marker != nil && !s.Marker.Waking() && s.Desired == 0 && s.Running == 0 && (s.Database == "" || s.Database == rdsstate.Stopped)
+	return s.Marker != nil && !s.Marker.Waking() && s.Muted && s.Desired == 0 && s.Running == 0 && (s.Database == "" || s.Database == rdsstate.Stopped)
 }
 
 // Awake reports whether nothing is left to do to wake the environment.
@@ -104,26 +104,27 @@ func (s Sleeper) ReadMarks(ctx context.Context) (state State, err error) {
 	var unread, unknown error
 	var wait sync.WaitGroup
 	wait.Go(func() { state.Marker, unread = asleep.Read(ctx, s.aws, s.Env) })
-	wait.Go(func() { state.Suppressor, state.Muted, unknown = s.readSuppressors(ctx) })
+	wait.Go(func() { state.Unsuppressed, state.Muted, unknown = s.readSuppressors(ctx) })
 	wait.Wait()
 	return state, cmp.Or(unread, unknown)
 }
 
-// readSuppressors returns whether the alarm that mutes the others exists in each region that has some, and whether one is in
-// alarm.
-func (s Sleeper) readSuppressors(ctx context.Context) (exist, muted bool, err error) {
-	exist = true
+// readSuppressors returns the regions without the alarm that mutes the others, and whether one is in alarm.
+func (s Sleeper) readSuppressors(ctx context.Context) (missing []string, muted bool, err error) {
 	for _, region := range s.Env.AlarmRegions() {
 		out, err := cwmetrics.NewClient(awsx.InRegion(s.aws, region)).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
 			AlarmNames: []string{s.Env.SuppressorAlarmName()},
 		})
 		if err != nil {
-			return false, false, fmt.Errorf("describe the alarm %s in %s: %w", s.Env.SuppressorAlarmName(), region, err)
+			return nil, false, fmt.Errorf("describe the alarm %s in %s: %w", s.Env.SuppressorAlarmName(), region, err)
 		}
-		exist = exist && len(out.MetricAlarms) > 0
-		muted = muted || len(out.MetricAlarms) > 0 && out.MetricAlarms[0].StateValue == cwtypes.StateValueAlarm
+		if len(out.MetricAlarms) == 0 {
+			missing = append(missing, region)
+			continue
+		}
+		muted = muted || out.MetricAlarms[0].StateValue == cwtypes.StateValueAlarm
 	}
-	return exist, muted, nil
+	return missing, muted, nil
 }
 
 // Read returns the state of the environment.
@@ -162,9 +163,9 @@ func (s Sleeper) CheckMaySleep(state State) error {
 	case len(state.Replicas) > 0:
 		return hint.With(fmt.Errorf("the database %s has the read replicas %s, or is one of them, and RDS stops no such database",
 			s.Env.DatabaseIdentifier(), strings.Join(state.Replicas, ", ")), "delete the replicas, or leave the environment awake")
-	case !state.Suppressor:
-		return hint.With(fmt.Errorf("the alarm %s does not exist, so the alarms of %s would notify people all the time that it is asleep",
-			s.Env.SuppressorAlarmName(), s.Env.Name), "deploy it first: `deployer up --env "+s.Env.Stack+" --image-tag TAG --refresh`")
+	case len(state.Unsuppressed) > 0:
+		return hint.With(fmt.Errorf("the alarm %s does not exist in %s, so the alarms of %s would notify people all the time that it is asleep",
+			s.Env.SuppressorAlarmName(), strings.Join(state.Unsuppressed, " and "), s.Env.Name), "deploy it first: `deployer up --env "+s.Env.Stack+" --image-tag TAG --refresh`")
 	}
 	return nil
 }
@@ -189,8 +190,7 @@ func (s Sleeper) SleepSteps() []database.Step {
 				return s.Env.DatabaseIdentifier() + " is stopped", s.instance.Stop(ctx, progress)
 			}},
 	}
-	done := func(state State) bool { return state.Asleep() && state.Muted }
-	return append(steps, s.verify(steps, s.Env.Name+" is asleep", done))
+	return append(steps, s.verify(steps, s.Env.Name+" is asleep", State.Asleep))
 }
 
 // verify returns the last of some steps, which repeats them, once, if the environment is not as they leave it. The state machine
@@ -198,13 +198,13 @@ func (s Sleeper) SleepSteps() []database.Step {
 // just before the first step may undo some of them in a few calls, and ends then.
 func (s Sleeper) verify(steps []database.Step, summary string, done func(State) bool) database.Step {
 	return database.Step{
-		Name: "verify", Description: "repeat the steps that the schedule has undone meanwhile, where it has",
+		Name: "verify", Description: "repeat the steps, where the schedule, or someone else, has undone some meanwhile",
 		Run: func(ctx context.Context, progress database.Progress) (string, error) {
 			state, err := s.Read(ctx)
 			if err != nil || done(state) {
 				return summary, err
 			}
-			progress("the schedule has undone a part: %s", state)
+			progress("a part was undone: %s", state)
 			for _, step := range steps {
 				if _, err := step.Run(ctx, progress); err != nil {
 					return "", fmt.Errorf("%s: %w", step.Name, err)

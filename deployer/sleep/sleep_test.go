@@ -17,13 +17,14 @@ func TestState(t *testing.T) {
 	}{
 		"awake":                        {State{Desired: 2, Running: 2, Services: 2, Database: "available"}, false, true},
 		"awake, and being changed":     {State{Desired: 2, Services: 2, Database: "modifying"}, false, true},
-		"asleep":                       {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "stopped"}, true, false},
-		"about to be woken":            {State{Marker: waking, Services: 2, Idle: []string{"a", "b"}, Database: "stopped"}, false, false},
-		"asleep without a database":    {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}}, true, false},
-		"sleep interrupted at once":    {State{Marker: marked, Desired: 2, Running: 2, Services: 2, Database: "available"}, false, false},
-		"sleep interrupted, draining":  {State{Marker: marked, Running: 1, Services: 2, Idle: []string{"a", "b"}, Database: "available"}, false, false},
-		"sleep interrupted, stopping":  {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "stopping"}, false, false},
-		"started by RDS":               {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "available"}, false, false},
+		"asleep":                       {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "stopped", Muted: true}, true, false},
+		"asleep, and not muted":        {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "stopped"}, false, false},
+		"about to be woken":            {State{Marker: waking, Services: 2, Idle: []string{"a", "b"}, Database: "stopped", Muted: true}, false, false},
+		"asleep without a database":    {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Muted: true}, true, false},
+		"sleep interrupted at once":    {State{Marker: marked, Desired: 2, Running: 2, Services: 2, Database: "available", Muted: true}, false, false},
+		"sleep interrupted, draining":  {State{Marker: marked, Running: 1, Services: 2, Idle: []string{"a", "b"}, Database: "available", Muted: true}, false, false},
+		"sleep interrupted, stopping":  {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "stopping", Muted: true}, false, false},
+		"started by RDS":               {State{Marker: marked, Services: 2, Idle: []string{"a", "b"}, Database: "available", Muted: true}, false, false},
 		"wake interrupted at its end":  {State{Marker: marked, Desired: 2, Running: 2, Services: 2, Database: "available"}, false, false},
 		"muted without a marker":       {State{Desired: 2, Running: 2, Services: 2, Database: "available", Muted: true}, false, false},
 		"stopped outside the deployer": {State{Desired: 2, Running: 2, Services: 2, Database: "stopped"}, false, false},
@@ -39,10 +40,10 @@ func TestCheckMaySleep(t *testing.T) {
 	env, err := environment.Load("../..", "dev")
 	require.NoError(t, err)
 	s := Sleeper{Env: env}
-	require.NoError(t, s.CheckMaySleep(State{Suppressor: true}))
-	err = s.CheckMaySleep(State{Suppressor: true, Replicas: []string{"copy"}})
+	require.NoError(t, s.CheckMaySleep(State{}))
+	err = s.CheckMaySleep(State{Replicas: []string{"copy"}})
 	require.EqualError(t, err, "the database v3-backend-development-db has the read replicas copy, or is one of them, and RDS stops no such database")
-	err = s.CheckMaySleep(State{})
-	require.ErrorContains(t, err, "the alarm v3-backend-development-asleep does not exist")
+	err = s.CheckMaySleep(State{Unsuppressed: []string{"us-east-1"}})
+	require.ErrorContains(t, err, "the alarm v3-backend-development-asleep does not exist in us-east-1, so")
 	require.Equal(t, "deploy it first: `deployer up --env dev --image-tag TAG --refresh`", hint.Of(err))
 }

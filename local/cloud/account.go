@@ -185,7 +185,7 @@ func (a *Account) Update(change func(*State) error) error {
 	if err := a.reload(); err != nil {
 		return err
 	}
-	a.state.byType, a.state.reconciled = nil, false
+	a.state.reconciled = false
 	a.model(a.state).advance()
 	if err := change(a.state); err != nil {
 		a.invalidate()

@@ -66,6 +66,71 @@ func TestAccountLosesNoChange(t *testing.T) {
 	}))
 }
 
+// What a change puts, removes and edits is found by the next read, also after an earlier one.
+func TestReadsFollowChanges(t *testing.T) {
+	a := open(t, filepath.Join(t.TempDir(), "account.json"))
+	requireQueues := func(want ...string) {
+		t.Helper()
+		require.NoError(t, a.View(func(s *State) error {
+			var found []string
+			for _, r := range s.ByType(typeQueue) {
+				found = append(found, r.ID)
+			}
+			require.Equal(t, want, found)
+			return nil
+		}))
+	}
+	queue := func(id string) *Resource { return &Resource{Type: typeQueue, ID: id, Outputs: map[string]any{}} }
+	requireQueues()
+	require.NoError(t, a.Update(func(s *State) error {
+		s.put(queue("b"))
+		require.Len(t, s.ByType(typeQueue), 1)
+		s.put(queue("a"))
+		require.Len(t, s.ByType(typeQueue), 2, "in the same change, too")
+		return nil
+	}))
+	requireQueues("a", "b")
+	require.NoError(t, a.Update(func(s *State) error {
+		s.remove(s.Get(typeQueue, "a"))
+		require.Len(t, s.ByType(typeQueue), 1)
+		return nil
+	}))
+	requireQueues("b")
+
+	// The state machines act in reads, and the index has to follow them.
+	require.NoError(t, a.View(func(s *State) error {
+		s.remove(s.Get(typeQueue, "b"))
+		require.Empty(t, s.ByType(typeQueue))
+		s.put(queue("b"))
+		require.Len(t, s.ByType(typeQueue), 1)
+		return nil
+	}))
+}
+
+// A service whose properties change after a read is deployed again.
+func TestServicesAreComparedAfterEachChange(t *testing.T) {
+	a := open(t, filepath.Join(t.TempDir(), "account.json"))
+	set := func(platform string) {
+		require.NoError(t, a.Update(func(s *State) error {
+			properties := values{"name": "api", "cluster": "cluster", "taskDefinition": "api:1", "platformVersion": platform}
+			s.put(&Resource{Type: typeService, ID: "arn:api", Inputs: properties, Outputs: properties})
+			return nil
+		}))
+	}
+	fingerprint := func() (found string) {
+		require.NoError(t, a.View(func(s *State) error {
+			found = s.ECS.Services["arn:api"].Fingerprint
+			return nil
+		}))
+		return found
+	}
+	set("1.4.0")
+	first := fingerprint()
+	require.Contains(t, first, "1.4.0")
+	set("LATEST")
+	require.Contains(t, fingerprint(), "LATEST")
+}
+
 func TestFailedChangeIsDiscarded(t *testing.T) {
 	a := open(t, filepath.Join(t.TempDir(), "account.json"))
 	refused := errors.New("refused")
