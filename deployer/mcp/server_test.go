@@ -235,7 +235,7 @@ func TestErrorsNameArguments(t *testing.T) {
 		{"lock", "--since", "--since"},
 		{"preview", "run it again with a longer --timeout", "run it again with a longer --timeout of the server"},
 		{"vars", "name a profile with --profile", "name a profile with --profile of the server"},
-		{"preview", "with --timeout 5m or --region=us-east-1, say", "with --timeout 5m of the server or --region=us-east-1 of the server, say"},
+		{"preview", "with --timeout 5m or --region=us-east-1, and again", "with --timeout 5m of the server or --region=us-east-1 of the server, and again"},
 		{"status", "aws ecs --region us-east-1 list-tasks --local", "aws ecs --region us-east-1 list-tasks --local"},
 		{"vars", "`deployer vars --profile me`", "`deployer vars --profile me`"},
 	} {
