@@ -10,6 +10,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/clock"
 	"github.com/balancer/v3-backend-infra/internal/awsx/expiry"
+	"github.com/balancer/v3-backend-infra/internal/list"
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
@@ -22,10 +23,10 @@ const (
 	metricsDelay = 2 * time.Minute
 	// lateMinutes is for how many minutes metrics are read again.
 	lateMinutes = 3
-	// baselineLength is what the bake is compared with: as long before the rollout.
-	baselineLength = time.Hour
 	// minErrorMinutes is how many minutes the share of 5xx needs at least: one of them alone does not decide.
 	minErrorMinutes = 2
+	// drainTime is how long a version may still answer after it was rolled back.
+	drainTime = time.Minute
 	// unreadAfter is how long what AWS does not let the deployer read may be old before the bake counts as not judged by it.
 	unreadAfter = time.Minute
 )
@@ -40,14 +41,7 @@ type Watcher struct {
 // its progress once a minute. What cannot be read is tried again at each poll, and is a warning of the verdict where it was not
 // read at the end. The error is that of a context that was cancelled, or of credentials that have expired.
 func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(string)) (Verdict, error) {
-	speed := clock.Speed(w.Clock)
-	scale := newTimescale(target.Since, speed)
-	run := &run{
-		reader: NewReader(w.AWS, target, speed), target: target, limits: DefaultLimits(), report: report,
-		start:   scale.environment(w.Clock.Now()),
-		before:  Baseline{Until: scale.environment(target.Since), WithoutBalancer: target.TargetGroup == ""},
-		sources: map[string]*source{},
-	}
+	run, scale := w.newRun(target, report)
 	for {
 		now := scale.environment(w.Clock.Now())
 		run.poll(ctx, now)
@@ -81,6 +75,7 @@ type run struct {
 	report func(string)
 	start  time.Time
 	before Baseline
+	except []Period
 	// baselineRead reports that before has its minutes, metricsUntil up to when metrics of the bake were read.
 	baselineRead bool
 	metricsUntil time.Time
@@ -105,6 +100,21 @@ const (
 	sourceMetrics  = "the metrics"
 	sourceBaseline = "the hour before"
 )
+
+// newRun returns the begin of a bake.
+func (w *Watcher) newRun(target BakeTarget, report func(string)) (*run, timescale) {
+	speed := clock.Speed(w.Clock)
+	scale := newTimescale(target.Since, speed)
+	return &run{
+		reader: NewReader(w.AWS, target, speed), target: target, limits: DefaultLimits(), report: report,
+		start:  scale.environment(w.Clock.Now()),
+		before: Baseline{Until: scale.environment(target.Since), WithoutBalancer: target.TargetGroup == ""},
+		except: list.Map(target.Except, func(p Period) Period {
+			return Period{scale.environment(p.From), scale.environment(p.Until).Add(drainTime)}
+		}),
+		sources: map[string]*source{},
+	}, scale
+}
 
 // end returns when the metrics of the last minute of the bake can be read.
 func (r *run) end() time.Time {
@@ -133,7 +143,10 @@ func (r *run) poll(ctx context.Context, now time.Time) {
 	if !r.baselineRead {
 		r.read(sourceBaseline, now, func() (err error) {
 			until := r.before.Until.Truncate(time.Minute)
-			r.before.Minutes, err = r.reader.Minutes(ctx, until.Add(-baselineLength), until)
+			read, err := r.reader.Minutes(ctx, baselineStart(until, r.except).Truncate(time.Minute), until)
+			r.before.Minutes = list.Filter(read, func(m Minute) bool {
+				return !slices.ContainsFunc(r.except, func(p Period) bool { return p.includes(m.Start) })
+			})
 			r.baselineRead = err == nil
 			return err
 		})

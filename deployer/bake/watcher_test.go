@@ -182,6 +182,43 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatchAfterAFailure deploys a version that fails like the one before, which served until shortly before: its errors are not what the bake
+// is compared with.
+func TestWatchAfterAFailure(t *testing.T) {
+	for _, speed := range []int{1, 60} {
+		e := newEnvironment(t, speed)
+		e.deploy(e.open(), 1, oldImage)
+		e.wait(2 * time.Hour)
+		failed := Period{From: e.clock.now}
+		account := e.open("late-errors")
+		e.deploy(account, 2, newImage)
+		e.wait(20 * time.Minute)
+		require.NoError(t, account.View(func(*cloud.State) error { return nil })) // the faults act where the account is used
+		failed.Until = e.clock.now
+		e.deploy(e.open(), 1, oldImage)
+		e.wait(time.Minute)
+		target := e.target()
+		watch := func(except ...Period) (before Baseline) {
+			target.Except = except
+			r, scale := (&Watcher{AWS: account.Config("us-east-1"), Clock: e.clock}).newRun(target, func(string) {})
+			r.poll(t.Context(), scale.environment(e.clock.now))
+			require.True(t, r.baselineRead)
+			return r.before
+		}
+		share := func(b Baseline) float64 {
+			requests, errors := 0, 0
+			for _, m := range b.Minutes {
+				requests, errors = requests+m.Requests, errors+m.Errors
+			}
+			return float64(errors) / float64(requests)
+		}
+		require.Greater(t, share(watch()), 0.03, "the errors of the version that failed")
+		usual := watch(failed)
+		require.Less(t, share(usual), 0.005)
+		require.InDelta(t, 60, len(usual.Minutes), 3, "an hour all the same")
+	}
+}
+
 // TestWatchEnds requires that a cancelled context ends the watch, that alarms and metrics that do not exist are warnings, and
 // that the summary names a bake that is too short.
 func TestWatchEnds(t *testing.T) {

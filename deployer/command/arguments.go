@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,6 +56,7 @@ func permute(app *cli.App, args []string) ([]string, error) {
 // sortArguments puts options before arguments. What follows -- does not change. It checks the flags' values with checkValue.
 func sortArguments(flags []cli.Flag, rest []string) ([]string, error) {
 	var options, arguments []string
+	chosen := map[string]string{}
 	for i := 0; i < len(rest); i++ {
 		switch arg := rest[i]; {
 		case arg == "--":
@@ -72,7 +74,7 @@ func sortArguments(flags []cli.Flag, rest []string) ([]string, error) {
 				value = rest[i]
 				options = append(options, value)
 			}
-			if err := checkValue(flags, arg, value, joined); err != nil {
+			if err := cmp.Or(checkValue(flags, arg, value, joined), checkOnce(flags, arg, value, chosen)); err != nil {
 				return nil, err
 			}
 		}
@@ -103,6 +105,19 @@ func checkValue(flags []cli.Flag, arg, value string, joined bool) error {
 		return hint.With(fmt.Errorf("%s has no value: %s follows, which is a flag", name, swallowed),
 			fmt.Sprintf("give a value after %s; if %s is the value, write %s=%s", name, swallowed, name, swallowed))
 	}
+	return nil
+}
+
+// checkOnce rejects a second value of --env, or of one of targetFlags that takes one: the flag library would take the last.
+func checkOnce(flags []cli.Flag, arg, value string, chosen map[string]string) error {
+	known, isText := flagOf(flags, arg).(*cli.StringFlag)
+	if !isText || known.Name != "env" && !slices.Contains(targetFlags, known.Name) {
+		return nil
+	}
+	if first, given := chosen[known.Name]; given && first != value {
+		return hint.With(fmt.Errorf("--%s is given twice: %s and %s", known.Name, first, value), "give one of them")
+	}
+	chosen[known.Name] = value
 	return nil
 }
 

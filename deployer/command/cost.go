@@ -87,7 +87,11 @@ func (o costOptions) run(ctx context.Context) error {
 			estimates = append(estimates, *one)
 		}
 	}
-	return errors.Join(append(failed, ui.Costs(o.terminal.out, estimates, o.targets.several(), o.format, o.terminal.style()))...)
+	err = errors.Join(append(failed, ui.Costs(o.terminal.out, estimates, o.targets.several(), o.format, o.terminal.style()))...)
+	if o.targets.several() && o.format == "text" {
+		o.terminal.printf("`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save most.\n")
+	}
+	return err
 }
 
 func (o costOptions) checkAssumptions() error {

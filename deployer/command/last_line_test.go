@@ -214,7 +214,7 @@ func TestLastLines(t *testing.T) {
 
 // runDeployer runs the command of a row, and returns its output and its exit code.
 func runDeployer(t *testing.T, root, project, dir string, row lastLine) (out, errs string, code int) {
-	command := append(strings.Fields(row.command), globalsFor(row.command)...)
+	command := append(strings.Fields(row.command), globalsFor(row)...)
 	cmd := exec.Command("deployer", append(command, strings.Fields(row.args)...)...)
 	cmd.Env = append(os.Environ(), "DEPLOYER_DIR="+project, "DEPLOYER_STATE_DIR="+dir, "DEPLOYER_PULUMI="+root+"/bin/pulumi", "HOME="+project, "AWS_EC2_METADATA_DISABLED=true")
 	cmd.Stdin = strings.NewReader(row.input)
@@ -239,12 +239,12 @@ func runsInStaging(t *testing.T, images string) []string {
 	return tags
 }
 
-// globalsFor returns the global flags that a command needs.
-func globalsFor(command string) []string {
-	switch first, _, _ := strings.Cut(command, " "); first {
-	case "env", "completion", "version", "local":
+// globalsFor returns the global flags that the command of a row needs.
+func globalsFor(row lastLine) []string {
+	switch first, _, _ := strings.Cut(row.command, " "); {
+	case slices.Contains([]string{"env", "completion", "version", "local"}, first):
 		return nil
-	case "bootstrap":
+	case first == "bootstrap", strings.Contains(row.args, "--env "):
 		return []string{"--local"}
 	}
 	return []string{"--local", "--env", "staging"}

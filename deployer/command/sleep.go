@@ -48,7 +48,8 @@ func wakeVerb() verb {
 		changes: true,
 		long: `Starts the database and waits until it is available, which can take some minutes, scales the services to the counts of the
 environment's file, resumes autoscaling, and waits until every task runs and the environment's URL answers. Then alarms
-notify people again. Deploys nothing: the tasks run the image that they ran before. After an interruption, the same command continues.`,
+notify people again. Deploys nothing: the tasks run the image that they ran before. After an interruption, the same command continues.
+An environment that has become protected meanwhile asks for its name first, or needs --yes.`,
 		examples: []string{"deployer wake --env dev", "deployer wake --env staging --dry-run"},
 		formats:  []string{"text", "json"},
 		flags:    powerFlags(),
@@ -123,6 +124,11 @@ func (o powerOptions) change(ctx context.Context, t *target.Target) error {
 			record.Phases = append(record.Phases, history.Phase{Name: step.Name, Outcome: history.Skipped, Message: step.Description})
 		}
 		return o.print(record, line)
+	}
+	if t.Env.Protected { // since it was put to sleep
+		if err := o.terminal.confirm(ctx, "wake", t.Name, t.Name+" is protected"); err != nil {
+			return err
+		}
 	}
 	record.ID = newID(now) // only this is recorded
 	err = o.runSteps(ctx, t, steps, &record)

@@ -76,7 +76,11 @@ func (l *lines) line() ([]byte, error) {
 	case line[0] == '[':
 		return nil, l.reject(nil, jsonrpc.CodeInvalidRequest, "batches are not supported: send one message a line")
 	}
-	if _, err := jsonrpc.DecodeMessage(line); err != nil {
+	message, err := jsonrpc.DecodeMessage(line)
+	if response, isResponse := message.(*jsonrpc.Response); isResponse && response.Result == nil && response.Error == nil {
+		err = errors.New("it has neither a method nor a result or an error")
+	}
+	if err != nil {
 		return nil, l.reject(line, jsonrpc.CodeInvalidRequest, "the line is not a message of JSON-RPC: "+err.Error())
 	}
 	return append(line, '\n'), nil

@@ -76,6 +76,7 @@ func TestLinesThatAreNoMessages(t *testing.T) {
 		"null":                   {`null`, -32600, nil, "not a message"},
 		"number":                 {`1`, -32600, nil, "not a message"},
 		"empty":                  {`{}`, -32600, nil, "not a message"},
+		"no method":              {`{"jsonrpc":"2.0","id":99}`, -32600, 99.0, "neither a method nor a result or an error"},
 		"empty batch":            {`[]`, -32600, nil, "batches are not supported"},
 		"batch":                  {`[` + ping + `]`, -32600, nil, "batches are not supported"},
 		"no version":             {`{"id":7,"method":"ping"}`, -32600, 7., "version tag"},

@@ -129,12 +129,36 @@ func (d *deployment) bake(ctx context.Context, log phaseLog) (string, error) {
 	return strings.TrimSuffix(fmt.Sprintf("watched for %s: %s", target.For, verdict.Summary), ": "), nil
 }
 
+// failedBefore returns the times before a rollout in which a version that failed may have served, the newest first: from the begin of its
+// deployment until it was rolled back, or until the next rollout.
+func (d *deployment) failedBefore(ctx context.Context, since time.Time) (periods []bake.Period) {
+	records, err := d.records(ctx)
+	if err != nil {
+		return nil
+	}
+	next := since
+	for _, r := range history.SinceDestroy(records) {
+		if r.ID == d.record.ID || !r.RolledOut() || !r.Started.Before(since) {
+			continue
+		}
+		if !r.Complete() && !r.Verified {
+			failed := bake.Period{From: r.Started, Until: next}
+			if r.RolledBackTo != nil {
+				failed.Until = r.Ended
+			}
+			periods = append(periods, failed)
+		}
+		next = r.Started
+	}
+	return periods
+}
+
 // bakeTarget returns what the bake watches. The load balancer is left out where the API was not rolled out.
 func (d *deployment) bakeTarget(ctx context.Context) bake.BakeTarget {
 	env, rollout := d.deployedEnvironment(), d.toBake(ctx)
 	target := bake.BakeTarget{
 		Cluster: env.ClusterName(), Services: rollout.services, Since: rollout.since, For: d.deps.Env.Deployment.Rollout.Bake,
-		Alarms: list.Map(env.Deployment.Rollout.Alarms, env.AlarmName),
+		Alarms: list.Map(env.Deployment.Rollout.Alarms, env.AlarmName), Except: d.failedBefore(ctx, rollout.since),
 	}
 	if slices.Contains(rollout.services, env.ServiceName(environment.API)) {
 		target.TargetGroup, target.LoadBalancer = env.TargetGroupName(), env.LoadBalancerName()

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"testing"
@@ -246,6 +247,30 @@ func TestNothingToBake(t *testing.T) {
 	require.NoError(t, d.runPhases(t.Context(), phases))
 	outcome, _ = phaseOutcome(d.record, Bake)
 	require.Empty(t, outcome, "a phase that the environment's file does not ask for is not listed")
+}
+
+// The times in which a version failed are not what the next one is compared with.
+func TestFailedBefore(t *testing.T) {
+	at := func(minute int) time.Time { return time.Date(2026, 1, 1, 12, minute, 0, 0, time.UTC) }
+	rolledOut := []history.Phase{{Name: Rollout, Outcome: history.Succeeded}}
+	d := (&fakeStack{}).deployment(t)
+	since := at(50)
+	for i, r := range []history.Deployment{
+		{Started: at(0), Ended: at(2), Outcome: history.Failed, Phases: rolledOut, RolledBackTo: &history.Image{}},
+		{Started: at(5), Ended: at(7), Outcome: history.Succeeded, Verified: true, Phases: rolledOut},
+		{Started: at(10), Ended: at(12), Outcome: history.Failed, Phases: []history.Phase{{Name: Rollout, Outcome: history.Skipped}}},
+		{Started: at(15), Ended: at(17), Outcome: history.Failed, Verified: true, Phases: rolledOut},
+		{Started: at(20), Ended: at(22), Outcome: history.Incomplete, Phases: rolledOut},
+		{Started: at(25), Ended: at(27), Outcome: history.Failed, Phases: rolledOut},
+		{Started: at(30), Ended: at(31), Outcome: history.Failed},
+		{Started: at(35), Outcome: history.Running, Phases: rolledOut},
+		{Started: at(55), Outcome: history.Failed, Phases: rolledOut},
+	} {
+		r.ID, r.Stack = fmt.Sprintf("20260101-12%02d00-0001", i), d.deps.Env.Stack
+		require.NoError(t, d.deps.Records.Save(t.Context(), r))
+	}
+	d.recordStarted, d.record.Started, d.record.Phases = true, at(48), rolledOut
+	require.Equal(t, []bake.Period{{From: at(35), Until: since}, {From: at(25), Until: at(35)}, {From: at(0), Until: at(2)}}, d.failedBefore(t.Context(), since))
 }
 
 func TestBakeHint(t *testing.T) {

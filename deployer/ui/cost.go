@@ -292,5 +292,4 @@ func (d *document) costOverview(costs []Cost) {
 		}
 		d.notes(slices.Concat(basis, actualNotes(c), budgetNotes(c))...)
 	}
-	d.notes("`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save most.")
 }

@@ -84,7 +84,7 @@ func (e *StateError) Unwrap() error { return e.Err }
 func (e *StateError) Hint() string { return e.hint }
 
 // Open opens the account in the file at path, or creates it if there is none. Its errors are *StateError (a directory
-// that cannot be written, a corrupt file, an account with another ID or region) or *UnknownFaultError.
+// that cannot be written, a corrupt file, an account with another ID or region), *UnknownFaultError or *ConflictingFaultsError.
 func Open(path string, o Options) (*Account, error) {
 	faults, err := newFaultSet(o.Faults)
 	if err != nil {
@@ -185,7 +185,7 @@ func (a *Account) Update(change func(*State) error) error {
 	if err := a.reload(); err != nil {
 		return err
 	}
-	a.state.reconciled = false
+	a.state.byType, a.state.reconciled = nil, false
 	a.model(a.state).advance()
 	if err := change(a.state); err != nil {
 		a.invalidate()

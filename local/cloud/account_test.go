@@ -131,6 +131,14 @@ func TestServicesAreComparedAfterEachChange(t *testing.T) {
 	require.Contains(t, fingerprint(), "LATEST")
 }
 
+// Of two faults that act on the same task, one would be ignored.
+func TestFaultsThatExcludeEachOther(t *testing.T) {
+	_, err := newFaultSet([]string{"api-throttled", "slow-start", "late-errors"})
+	require.EqualError(t, err, "the faults slow-start and late-errors both act on the tasks of a new version, and a task has only one")
+	_, err = newFaultSet([]string{"late-errors", "api-throttled", "late-errors"})
+	require.NoError(t, err)
+}
+
 func TestFailedChangeIsDiscarded(t *testing.T) {
 	a := open(t, filepath.Join(t.TempDir(), "account.json"))
 	refused := errors.New("refused")

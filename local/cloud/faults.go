@@ -139,7 +139,17 @@ func (e *UnknownFaultError) Hint() string {
 // faultSet is the set of active faults by name.
 type faultSet map[string]bool
 
-// newFaultSet checks the names. Its error is *UnknownFaultError.
+// ConflictingFaultsError reports two faults that act on the tasks of a new version, of which each task has one.
+type ConflictingFaultsError struct{ One, Other string }
+
+func (e *ConflictingFaultsError) Error() string {
+	return fmt.Sprintf("the faults %s and %s both act on the tasks of a new version, and a task has only one", e.One, e.Other)
+}
+
+// Hint returns what to do.
+func (*ConflictingFaultsError) Hint() string { return "choose one of them" }
+
+// newFaultSet checks the names. Its error is *UnknownFaultError or *ConflictingFaultsError.
 func newFaultSet(names []string) (faultSet, error) {
 	set := faultSet{}
 	for _, name := range names {
@@ -147,6 +157,10 @@ func newFaultSet(names []string) (faultSet, error) {
 			return nil, &UnknownFaultError{Name: name}
 		}
 		set[name] = true
+	}
+	acting := list.Filter(faultEffects, func(e faultEffect) bool { return set[e.fault] })
+	if len(acting) > 1 {
+		return nil, &ConflictingFaultsError{acting[0].fault, acting[1].fault}
 	}
 	return set, nil
 }

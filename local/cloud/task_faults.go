@@ -34,7 +34,7 @@ type startConditions struct {
 	knownGood, behindLB bool
 }
 
-// effect returns the effect of the first fault that applies; the zero value has none.
+// effect returns the effect of the fault that applies; the zero value has none.
 func (c startConditions) effect() faultEffect {
 	for _, f := range faultEffects {
 		if c.faults[f.fault] && !c.knownGood && (c.behindLB || f.unhealthyAfter == 0) {
@@ -47,7 +47,7 @@ func (c startConditions) effect() faultEffect {
 // never is longer than any wait.
 const never = 1000 * time.Hour
 
-// faultEffects are ordered by severity: of several faults the first one applies.
+// faultEffects are those of the faults that act on tasks, of which an account has one at most.
 var faultEffects = []faultEffect{
 	{fault: faultTaskCrash, exitAfter: 5 * time.Second, exitCode: 1, script: scriptCrash},
 	{fault: faultOutOfMemory, exitAfter: 12 * time.Second, exitCode: 137,
