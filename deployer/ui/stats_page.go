@@ -127,7 +127,11 @@ var periodLengths = []struct{ upTo, length time.Duration }{
 	{21 * 24 * time.Hour, 24 * time.Hour}, {400 * 24 * time.Hour, 7 * 24 * time.Hour}, {math.MaxInt64, 30 * 24 * time.Hour},
 }
 
-// statsPeriods divides a time into periods of one length, of which the first may be shorter, and counts the changes of each.
+// day is the length of a day of UTC.
+const day = 24 * time.Hour
+
+// statsPeriods divides a time into periods of whole days of UTC, of one length, of which the first and the last may be shorter, and counts the
+// changes of each.
 func statsPeriods(changes []history.DeployedChange, since, until time.Time) []statsPeriod {
 	length := time.Duration(0)
 	for _, l := range slices.Backward(periodLengths) {
@@ -135,12 +139,13 @@ func statsPeriods(changes []history.DeployedChange, since, until time.Time) []st
 			length = l.length
 		}
 	}
-	n := max(1, int((until.Sub(since)+length-1)/length))
+	end := until.Truncate(day).Add(day)
+	n := max(1, int((end.Sub(since)+length-1)/length))
 	periods := make([]statsPeriod, n)
 	for i := range periods {
-		from, to := until.Add(-length*time.Duration(n-i)), until.Add(-length*time.Duration(n-i-1))
+		from, to := end.Add(-length*time.Duration(n-i)), end.Add(-length*time.Duration(n-i-1))
 		own := list.Filter(changes, func(c history.DeployedChange) bool {
-			return c.Started.Before(to) && !c.Started.Before(from) || i == n-1 && c.Started.Equal(until)
+			return c.Started.Before(to) && !c.Started.Before(from)
 		})
 		if from.Before(since) {
 			from = since
@@ -363,13 +368,12 @@ func failuresChart(changes []history.DeployedChange, stats history.Stats) chart 
 			})
 		}
 	}
-	last := ""
-	for i := range maxTicks {
-		at := stats.Begin.Add(time.Duration((float64(i) + .5) / maxTicks * float64(stats.Until.Sub(stats.Begin))))
-		if label := at.UTC().Format(tickFormat(stats.Begin, stats.Until)); label != last {
-			c.Ticks = append(c.Ticks, chartTick{X: position(at), Label: label})
-			last = label
-		}
+	every := day * (stats.Until.Sub(stats.Begin)/day/maxTicks + 1)
+	for at := stats.Until.Truncate(day); !at.Before(stats.Begin); at = at.Add(-every) {
+		c.Ticks = append(c.Ticks, chartTick{X: position(at), Label: at.UTC().Format(tickFormat(stats.Begin, stats.Until))})
+	}
+	if len(c.Ticks) == 0 { // within one day
+		c.Ticks = append(c.Ticks, chartTick{X: position(stats.Begin), Label: stats.Begin.UTC().Format(tickFormat(stats.Begin, stats.Until))})
 	}
 	return c
 }

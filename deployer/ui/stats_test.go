@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,11 +141,11 @@ func TestStatsPageShowsEveryDeployment(t *testing.T) {
 	for name, test := range map[string]struct {
 		days, since, periods int
 	}{
-		"a day":               {1, 1, 1},
+		"a day":               {1, 1, 2},
 		"three weeks":         {21, 21, 21},
 		"90 days":             {100, 90, 13},
 		"since the first one": {80, 90, 12},
-		"the first week":      {1, 90, 7},
+		"the first week":      {1, 90, 8},
 		"more than all":       {80, 400, 12},
 		"years":               {800, 1000, 27},
 		"since the year 1":    {80, 2025 * 366, 12},
@@ -175,6 +176,18 @@ func TestStatsPageShowsEveryDeployment(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Each period has whole days of UTC, and a deployment is in that of its day.
+func TestPeriodsAreDays(t *testing.T) {
+	at := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 30, 0, 0, time.UTC) }
+	change := history.DeployedChange{Deployment: history.Deployment{Started: at(30, 20)}}
+	for _, until := range []time.Time{at(30, 21), time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)} {
+		periods := statsPeriods([]history.DeployedChange{change}, at(25, 21), until)
+		n := slices.IndexFunc(periods, func(p statsPeriod) bool { return p.Succeeded == 1 })
+		require.Equal(t, "2026-11-30", periods[n].Name())
+		require.Equal(t, "2026-11-25", periods[0].Name())
 	}
 }
 
