@@ -15,6 +15,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/target"
 	"github.com/balancer/v3-backend-infra/deployer/ui"
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/text"
 	"github.com/balancer/v3-backend-infra/pricing"
 )
 
@@ -89,7 +90,8 @@ func (o costOptions) run(ctx context.Context) error {
 	}
 	err = errors.Join(append(failed, ui.Costs(o.terminal.out, estimates, o.targets.several(), o.format, o.terminal.style()))...)
 	if o.targets.several() && o.format == "text" {
-		o.terminal.printf("`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save most.\n")
+		note := "`deployer cost --env NAME` shows the lines, what is assumed and left out, and what would save most."
+		o.terminal.print(text.Wrap(o.terminal.flags.addTo(note), ui.CostWidth, "  ") + "\n")
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -156,7 +157,11 @@ func TestTunnelErrors(t *testing.T) {
 			if test.change != nil {
 				test.change(account)
 			}
-			r := newExecRun(t, account, test.environ, "tunnel", append([]string{"--env", "staging", "--port", freePort(t)}, test.args...)...)
+			args := []string{"--port", freePort(t)}
+			if !slices.Contains(test.args, "--env") {
+				args = append(args, "--env", "staging")
+			}
+			r := newExecRun(t, account, test.environ, "tunnel", append(args, test.args...)...)
 			require.NoError(t, r.cmd.Start())
 			require.Equal(t, codeNotRun, r.code(), r.output.String())
 			for _, want := range test.want {

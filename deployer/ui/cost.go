@@ -52,8 +52,8 @@ type costJSON struct {
 	LeftOut       []string `json:"leftOut"`
 }
 
-// costWidth is how wide notes may be, in columns.
-const costWidth = 80
+// CostWidth is how wide notes may be, in columns.
+const CostWidth = 80
 
 // Costs shows one estimate by its lines, several side by side, and comparisons one after the other. As JSON they are an
 // array where several environments were selected.
@@ -101,10 +101,10 @@ func formatUnitPrice(amount float64) string {
 	return formatUSD(amount)
 }
 
-// notes appends sentences, in lines of at most costWidth. What is indented stays so.
+// notes appends sentences, in lines of at most CostWidth. What is indented stays so.
 func (d *document) notes(notes ...string) {
 	narrow := document{style: d.style}
-	narrow.style.Width = min(cmp.Or(d.style.Width, costWidth), costWidth)
+	narrow.style.Width = min(cmp.Or(d.style.Width, CostWidth), CostWidth)
 	for _, note := range notes {
 		narrow.add(note[:len(note)-len(strings.TrimLeft(note, " "))]+"  ", note)
 	}
