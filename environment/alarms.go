@@ -27,7 +27,7 @@ func (e *Environment) Alarms() []string {
 	return append(all, e.GlobalAlarms()...)
 }
 
-// NATAlarm is the alarm about the NAT instance.
+// NATAlarm declares the alarm about the NAT instance.
 const NATAlarm = "nat-instance"
 
 // GlobalMetricsRegion is the only region where Route 53 publishes metrics, wherever the environment is. An alarm watches metrics of its own

@@ -49,7 +49,7 @@ func (e *Environment) connectionWarning() *Warning {
 	return nil
 }
 
-// minStart is the part of a rollout's time limit that is left, at least, for tasks to start and for the old ones to drain.
+// minStart declares the part of a rollout's time limit that is left, at least, for tasks to start and for the old ones to drain.
 const minStart = 10 * time.Minute
 
 // rolloutWarning compares the time limit of a rollout with the time for which ECS watches the alarms.
@@ -66,7 +66,7 @@ func (e *Environment) rolloutWarning() *Warning {
 	}
 }
 
-// wholeBake is how long a bake must be to judge 5xx, latency and memory: its first minute is not judged, and latency takes three.
+// wholeBake declares how long a bake must be to judge 5xx, latency and memory: its first minute is not judged, and latency takes three.
 const wholeBake = 4 * time.Minute
 
 // bakeWarning reports a bake that is too short to judge all metrics.

@@ -71,7 +71,7 @@ type Image struct {
 	CriticalFindings Severity `yaml:"criticalFindings"`
 }
 
-// Architecture is a CPU architecture.
+// An Architecture names one of a CPU.
 type Architecture string
 
 // Fargate runs tasks on Intel or AMD, and on Graviton for a fifth less. An image runs on what it was built for only.

@@ -211,7 +211,7 @@ func ReadPolicyName(prefix string) string { return prefix + "-read" }
 // NetworkPolicyName returns the name of the managed policy with which a deployment role of GitHub changes networks. The suffix is the role's.
 func NetworkPolicyName(prefix, suffix string) string { return prefix + suffix + "-network" }
 
-// SuppressorNamespace is the CloudWatch namespace of the metric of the alarm that mutes the others, which no role may write: a single value
+// SuppressorNamespace declares the CloudWatch namespace of the metric of the alarm that mutes the others, which no role may write: a single value
 // would mute an environment until someone wakes it.
 const SuppressorNamespace = "Balancer/Suppressor"
 

@@ -2,7 +2,7 @@ package environment
 
 import "strings"
 
-// FargateSpot is the capacity provider of services with spot: true.
+// FargateSpot declares the capacity provider of services with spot: true.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 const FargateSpot = "FARGATE_SPOT"
 

@@ -200,7 +200,7 @@ func (s Schedule) shortest() (awake, asleep time.Duration) {
 	return awake, asleep
 }
 
-// minStay is the shortest time for which it is worth to wake or to sleep: the database alone stops and starts for many minutes.
+// minStay declares the shortest time for which it is worth to wake or to sleep: the database alone stops and starts for many minutes.
 // Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_StopInstance.html
 const minStay = time.Hour
 

@@ -8,7 +8,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// SleepMarker is the value of the parameter that exists while the environment is asleep. The state machine of the schedule writes it, too.
+// A SleepMarker is the value of the parameter that exists while the environment is asleep. The state machine of the schedule writes it, too.
 type SleepMarker struct {
 	Since time.Time `json:"since"`
 	// By is who, or what, put the environment to sleep, or wakes it.

@@ -7,7 +7,7 @@ import (
 	"github.com/balancer/v3-backend-infra/environment"
 )
 
-// Cluster is the ECS cluster, on Fargate and Fargate Spot, and the log group of its containers.
+// A Cluster declares the ECS cluster, on Fargate and Fargate Spot, and the log group of its containers.
 type Cluster struct {
 	pulumi.ResourceState
 
@@ -17,7 +17,7 @@ type Cluster struct {
 	Capacity pulumi.Resource
 }
 
-// fargate is the capacity provider of services that are not on environment.FargateSpot, and the compatibility of task definitions.
+// fargate declares the capacity provider of services that are not on environment.FargateSpot, and the compatibility of task definitions.
 const fargate = "FARGATE"
 
 // NewCluster declares a Cluster.

@@ -11,7 +11,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// natTarget is the target of private subnets' default routes: a NAT gateway, or the network interface of the NAT instance.
+// A natTarget is the target of private subnets' default routes: a NAT gateway, or the network interface of the NAT instance.
 type natTarget struct {
 	gatewayID, interfaceID pulumi.StringPtrInput
 	// after are what the target needs to forward traffic, besides itself.
@@ -99,7 +99,7 @@ func privateRouteTable(vpc *awsx.Vpc, i int) pulumi.StringOutput {
 	}).(pulumi.StringOutput)
 }
 
-// tagged is a property of a resource of awsx that has a tag with the type of its subnet.
+// A tagged is a property of a resource of awsx that has a tag with the type of its subnet.
 type tagged struct {
 	value pulumi.StringOutput
 	tags  pulumi.StringMapOutput

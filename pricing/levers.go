@@ -18,7 +18,7 @@ type lever struct {
 	without, with func(*environment.Environment)
 }
 
-// officeSchedule is the value of schedule.awake that is proposed.
+// officeSchedule declares the value of schedule.awake that is proposed.
 const officeSchedule = "Mon-Fri 07:00-20:00 UTC"
 
 // levers returns the levers that an environment may use. A protected one may not use all of them.

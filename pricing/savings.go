@@ -19,7 +19,7 @@ type Saving struct {
 	Price string `json:"price"`
 }
 
-// minSaving is the smallest monthly saving of a setting that is no lever that is reported, in US dollars.
+// minSaving declares the smallest monthly saving of a setting that is no lever that is reported, in US dollars.
 const minSaving = 1
 
 // Savings returns the levers that an environment does not use, and the other settings that would save, the greatest saving first. Each is

@@ -2,7 +2,7 @@ package bake
 
 import "time"
 
-// Limits are the thresholds of Judge. Shares are fractions of 1.
+// Limits holds the thresholds of Judge, with shares as fractions of 1.
 type Limits struct {
 	// Settle is how long after the bake's first sample metrics are not judged: clients still close connections to the old tasks,
 	// and caches of the new ones are cold.

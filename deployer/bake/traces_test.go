@@ -14,7 +14,7 @@ import (
 
 const service = "v3-backend-staging-api-service"
 
-// rolloutStart is a whole minute, when the rollout of every trace begins. The bake begins bakeAfter it.
+// rolloutStart declares when the rollout of every trace begins, a whole minute. The bake begins bakeAfter it.
 var rolloutStart = time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
 
 const (
@@ -35,7 +35,7 @@ type trace struct {
 	rng  *rand.Rand
 }
 
-// traffic is a kind of traffic: requests a minute, the share of 5xx and the response time at a minute, counted from the rollout.
+// traffic describes a kind of traffic: requests a minute, the share of 5xx and the response time at a minute, counted from the rollout.
 type traffic struct {
 	requests func(minute float64) float64
 	share    float64
@@ -94,6 +94,15 @@ func (t *trace) from(minute int, change func(*Minute)) {
 func (t *trace) at() *Minute { return &t.minutes[t.rng.IntN(len(t.minutes))] }
 
 func (t *trace) bakeStart() time.Time { return rolloutStart.Add(bakeAfter) }
+
+// failsFrom returns what creates a trace of traffic of which a share fails from a minute of the bake on.
+func failsFrom(minute int, share float64, kind traffic) func(seed uint64, length time.Duration) *trace {
+	return func(seed uint64, length time.Duration) *trace {
+		t := newTrace(seed, length, kind)
+		t.from(minute, t.failing(share))
+		return t
+	}
+}
 
 // failing adds a share of 5xx to a minute.
 func (t *trace) failing(share float64) func(*Minute) {
@@ -285,47 +294,23 @@ var faultyTraces = map[string]struct {
 	kind   string
 	create func(seed uint64, length time.Duration) *trace
 }{
-	"every request fails": {KindErrors, func(seed uint64, length time.Duration) *trace {
-		t := newTrace(seed, length, traffic{steady(60), 0.001, 0.05, 40})
-		t.from(0, t.failing(1))
-		return t
-	}},
+	"every request fails": {KindErrors, failsFrom(0, 1, traffic{steady(60), 0.001, 0.05, 40})},
 	"every request fails, an outage before": {KindErrors, func(seed uint64, length time.Duration) *trace {
 		t := newTrace(seed, length, traffic{steady(60), 0, 0.05, 40})
 		t.minutes[30].Errors = t.minutes[30].Requests
 		t.from(0, t.failing(1))
 		return t
 	}},
-	"a fifth fails after two minutes": {KindErrors, func(seed uint64, length time.Duration) *trace {
-		t := newTrace(seed, length, traffic{steady(240), 0.0005, 0.05, 40})
-		t.from(2, t.failing(0.2))
-		return t
-	}},
+	"a fifth fails after two minutes": {KindErrors, failsFrom(2, 0.2, traffic{steady(240), 0.0005, 0.05, 40})},
 	"a twentieth fails at the end of a long bake": {KindErrors, func(seed uint64, _ time.Duration) *trace {
 		t := newTrace(seed, 20*time.Minute, traffic{steady(240), 0.0005, 0.05, 40})
 		t.from(17, t.failing(0.05))
 		return t
 	}},
-	"5 % fail in a busy environment": {KindErrors, func(seed uint64, length time.Duration) *trace {
-		t := newTrace(seed, length, traffic{steady(5000), 0.0005, 0.05, 40})
-		t.from(1, t.failing(0.05))
-		return t
-	}},
-	"half fails with little traffic": {KindErrors, func(seed uint64, length time.Duration) *trace {
-		t := newTrace(seed, length, traffic{steady(12), 0.005, 0.05, 40})
-		t.from(0, t.failing(0.5))
-		return t
-	}},
-	"8 % more than the 2 % of before": {KindErrors, func(seed uint64, length time.Duration) *trace {
-		t := newTrace(seed, length, traffic{steady(400), 0.02, 0.05, 40})
-		t.from(0, t.failing(0.08))
-		return t
-	}},
-	"half fails, no traffic before": {KindErrors, func(seed uint64, length time.Duration) *trace {
-		t := newTrace(seed, length, traffic{func(minute float64) float64 { return max(0, math.Copysign(30, minute)) }, 0, 0.05, 40})
-		t.from(0, t.failing(0.5))
-		return t
-	}},
+	"5 % fail in a busy environment":  {KindErrors, failsFrom(1, 0.05, traffic{steady(5000), 0.0005, 0.05, 40})},
+	"half fails with little traffic":  {KindErrors, failsFrom(0, 0.5, traffic{steady(12), 0.005, 0.05, 40})},
+	"8 % more than the 2 % of before": {KindErrors, failsFrom(0, 0.08, traffic{steady(400), 0.02, 0.05, 40})},
+	"half fails, no traffic before":   {KindErrors, failsFrom(0, 0.5, traffic{func(minute float64) float64 { return max(0, math.Copysign(30, minute)) }, 0, 0.05, 40})},
 	"slow from the beginning": {KindLatency, func(seed uint64, length time.Duration) *trace {
 		t := newTrace(seed, length, traffic{steady(240), 0.0005, 0.042, 40})
 		t.from(0, func(m *Minute) { m.P95 += 3 * time.Second })
@@ -382,7 +367,7 @@ var faultyTraces = map[string]struct {
 	}},
 }
 
-// lengths are how long the bakes last.
+// lengths declares how long the bakes last.
 var lengths = []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute}
 
 const (

@@ -67,7 +67,7 @@ func (w *Watcher) Watch(ctx context.Context, target BakeTarget, report func(stri
 	}
 }
 
-// run is the state of one bake. Its times are the environment's.
+// A run holds the state of one bake. Its times are the environment's.
 type run struct {
 	reader *Reader
 	target BakeTarget
@@ -86,7 +86,7 @@ type run struct {
 	reported      time.Time
 }
 
-// source is something that is read at each poll. err is of the last reading, succeeded the time of the last that did.
+// A source is read at each poll: err is the error of the last reading, succeeded the time of the last without one.
 type source struct {
 	err       error
 	succeeded time.Time

@@ -44,7 +44,7 @@ const (
 	otherAlarm = "v3-backend-staging-db-cpu"
 )
 
-// environment is a simulated account in which one service runs behind a load balancer.
+// An environment holds a simulated account in which one service runs behind a load balancer.
 type environment struct {
 	*testing.T
 	clock *testClock

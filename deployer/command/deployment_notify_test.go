@@ -53,7 +53,7 @@ func TestParseNotify(t *testing.T) {
 	}
 }
 
-// stoppedClock is a clock that always has the same time.
+// A stoppedClock always has the same time.
 type stoppedClock struct {
 	clock.Clock
 	now time.Time

@@ -60,7 +60,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	require.Greater(t, seen, 150, "the search finds nothing")
 }
 
-// located is a path of the project in CONTRIBUTING.md, without placeholders.
+// located matches a path of the project in CONTRIBUTING.md, without placeholders.
 var located = regexp.MustCompile("`(\\.?[a-z][a-zA-Z0-9_.-]*/[a-z0-9_./*-]*)`")
 
 // The files that CONTRIBUTING.md names exist.
@@ -95,7 +95,7 @@ func TestCommandsOfADocument(t *testing.T) {
 	assert.NotEmpty(t, broken([]document{page}, page, "nowhere.md"))
 }
 
-// sample is a command and its output in a block of a page.
+// sample matches a command and its output in a block of a page.
 var sample = regexp.MustCompile("(?s)```\n\\$ deployer (cost [^\n]*)\n(.*?)```")
 
 // The sample of the cost page is what the command prints about the shipped files, and its prose has the sums of it. The expected text can be

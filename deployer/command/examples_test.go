@@ -21,7 +21,7 @@ import (
 	"github.com/balancer/v3-backend-infra/pricing"
 )
 
-// examplePages are the pages whose examples the scripts run.
+// examplePages declares the pages whose examples the scripts run.
 var examplePages = []string{"README.md", "docs/why.md"}
 
 var (
@@ -98,7 +98,7 @@ func usageOf(app *cli.App, line string) string {
 	return path + strings.Join(slices.Compact(flags), "")
 }
 
-// numerals are the numbers that pages write as words.
+// numerals declares how pages write numbers as words.
 var numerals = map[int]string{
 	10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen", 17: "seventeen",
 	18: "eighteen", 19: "nineteen", 20: "twenty",

@@ -59,7 +59,7 @@ func engineRoot(t *testing.T) string {
 	return unbaked.dir
 }
 
-// unbaked is the directory that engineRoot returns. It is created once and never changed.
+// unbaked declares the directory that engineRoot returns. It is created once and never changed.
 var unbaked struct {
 	once sync.Once
 	dir  string

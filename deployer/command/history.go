@@ -121,7 +121,7 @@ func (o historyOptions) printSimulated(t *target.Target, deployments int) {
 	}
 }
 
-// earlierRecords is how many records before the period are read: which of its images are new, and what it restored, depends
+// earlierRecords declares how many records before the period are read: which of its images are new, and what it restored, depends
 // on them.
 const earlierRecords = 20
 

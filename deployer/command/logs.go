@@ -169,11 +169,11 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	return at, err
 }
 
-// earliestTime is before everything that is logged and recorded. CloudWatch Logs takes no time before it.
+// earliestTime precedes everything that is logged and recorded. CloudWatch Logs takes no time before it.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 var earliestTime = time.Unix(0, 0).UTC()
 
-// maxDaysAgo is more than has passed since earliestTime.
+// maxDaysAgo exceeds the days since earliestTime.
 const maxDaysAgo = 1_000_000
 
 // parseAnyTime returns the time of parseTime, which may be earlier than earliestTime.

@@ -92,7 +92,7 @@ func (m mcpServer) services(env string) (s *services, out, log *bytes.Buffer) {
 	}), out, log
 }
 
-// command is what a command does with its services.
+// A command runs with the services of one call.
 type command func(context.Context, *services) error
 
 // read runs a command with --format json, and decodes its result. It returns the command's warnings.

@@ -25,7 +25,7 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/mcp"
 )
 
-// maxDiagnosis is how many calls find the cause of a fault.
+// maxDiagnosis declares how many calls find the cause of a fault.
 const maxDiagnosis = 5
 
 // causes has, for each fault, what names its cause. Those of a deployment are diagnosed after it failed, by scripts.
@@ -127,7 +127,7 @@ func diagnose(ctx context.Context, s *sdk.ClientSession, cause *regexp.Regexp) (
 	return made, fmt.Errorf("%d calls do not find %s:\n%s", len(made), cause, strings.Join(texts, "\n"))
 }
 
-// faultsOfStatus are the faults that an environment has without a deployment.
+// faultsOfStatus declares the faults that an environment has without a deployment.
 var faultsOfStatus = []string{
 	"secret-key-missing", "database-unavailable", "certificate-expired", "not-delegated", "dead-letters", "port-open", "drift",
 }
@@ -211,7 +211,7 @@ func calls(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// documentedFault is the fault of the example in docs/mcp.md.
+// documentedFault declares the fault of the example in docs/mcp.md.
 const documentedFault = "migration-fails"
 
 var (
@@ -366,7 +366,7 @@ func (s stage) withoutSecret(t *testing.T) {
 	require.NoError(t, session.Close())
 }
 
-// ofTheEngine are the tools that run the engine, for a second or two.
+// ofTheEngine declares the tools that run the engine, for a second or two.
 var ofTheEngine = []string{"drift", "preview"}
 
 // argumentsOf returns calls of a tool for staging: without further arguments, and with each of them; of the tools that run the

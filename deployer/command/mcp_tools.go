@@ -370,13 +370,13 @@ func deploymentFor(d history.Deployment, detailed bool) mcp.Deployment {
 	return found
 }
 
-// defaultLogWindow is how far back the tool logs reads without since.
+// defaultLogWindow declares how far back the tool logs reads without since.
 const defaultLogWindow = "1h"
 
-// defaultLogLines is how many lines it returns at most; a result has room for fewer.
+// defaultLogLines declares how many lines it returns at most; a result has room for fewer.
 const defaultLogLines = 100
 
-// searchedLogLines is how many of the newest lines it searches for the words of filter.
+// searchedLogLines declares how many of the newest lines it searches for the words of filter.
 const searchedLogLines = 10_000
 
 // logs returns log lines. CloudWatch is never given the words of filter: it would compare them with what the container wrote, and

@@ -28,7 +28,7 @@ func TestScheduleOutlivesALease(t *testing.T) {
 	require.Greater(t, infra.LockSilence*time.Second, lock.DefaultLeaseDuration)
 }
 
-// nights is staging deployed, with the state machine of its schedule, and with the steps of sleep and wake.
+// nights has staging deployed, with the state machine of its schedule, and with the steps of sleep and wake.
 type nights struct {
 	*testing.T
 	env     *environment.Environment

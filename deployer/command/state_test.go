@@ -17,7 +17,7 @@ var untaggable = []string{
 	"wafv2/webAclLoggingConfiguration",
 }
 
-// resourceTags are tags by key. An Auto Scaling group has a list of them.
+// resourceTags decodes tags by key. An Auto Scaling group has a list of them.
 type resourceTags map[string]string
 
 func (t *resourceTags) UnmarshalJSON(content []byte) error {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Stats are the key figures of an environment's deployments within a period. What the records do not contain is absent.
+// Stats holds the key figures of an environment's deployments within a period. What the records do not contain is absent.
 type Stats struct {
 	Environment string    `json:"environment"`
 	Since       time.Time `json:"since"`
@@ -37,7 +37,7 @@ type Stats struct {
 	NotRestoredSince time.Time `json:"not_restored_since,omitzero"`
 }
 
-// TotalPhase is the key of a whole deployment in Stats.MedianSeconds.
+// TotalPhase declares the key of a whole deployment in Stats.MedianSeconds.
 const TotalPhase = "total"
 
 const week = 7 * 24 * time.Hour

@@ -12,7 +12,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/blob"
 )
 
-// statsNow is the end of the period, and the time from which day counts back.
+// statsNow declares the end of the period, and the time from which day counts back.
 var statsNow = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 func day(ago int) time.Time { return statsNow.AddDate(0, 0, -ago) }

@@ -58,7 +58,7 @@ func (s Store) ListSince(ctx context.Context, stack string, since time.Time, bef
 	return s.readAll(ctx, keys[max(0, at-before):])
 }
 
-// readsAtOnce is how many records are read at the same time.
+// readsAtOnce declares how many records are read at the same time.
 const readsAtOnce = 8
 
 // readAll returns the records at keys in reverse order: as IDs start with the time, the newest first.
@@ -82,7 +82,7 @@ func (s Store) readAll(ctx context.Context, keys []string) ([]Deployment, error)
 	return records, nil
 }
 
-// idTime is the format of the time with which IDs start.
+// idTime declares the format of the time with which IDs start.
 const idTime = "20060102-150405"
 
 // recordID matches the IDs of records.

@@ -36,7 +36,7 @@ func (r Reader) Read(ctx context.Context) (emitted, dropped int, err error) {
 	return r.poll(ctx, func(Event) bool { return true })
 }
 
-// newestPeriod is the period before the end that ReadNewest reads first; each one before it is twice as long.
+// newestPeriod declares the period before the end that ReadNewest reads first; each one before it is twice as long.
 const newestPeriod = 15 * time.Minute
 
 // ReadNewest emits the newest lines, as Read does, up to the limit. It reads backwards from the end of the query, or from now, in

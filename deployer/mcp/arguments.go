@@ -8,7 +8,7 @@ type Target struct {
 // target returns the environment of arguments, to be set.
 func (t *Target) target() *Target { return t }
 
-// EnvironmentArguments are those of tools that need nothing but an environment.
+// EnvironmentArguments holds those of tools that need nothing but an environment.
 type EnvironmentArguments struct{ Target }
 
 // page selects everything.
@@ -23,21 +23,21 @@ type Page struct {
 // page returns the part that arguments select.
 func (p *Page) page() Page { return *p }
 
-// StatusArguments are those of status.
+// StatusArguments holds those of status.
 type StatusArguments struct {
 	Target
 	Only []string `json:"only,omitempty" jsonschema:"check only these components"`
 	Page
 }
 
-// DriftArguments are those of drift.
+// DriftArguments holds those of drift.
 type DriftArguments struct {
 	Target
 	Only []string `json:"only,omitempty" jsonschema:"return only resources whose type or name contains one of these words"`
 	Page
 }
 
-// PreviewArguments are those of preview.
+// PreviewArguments holds those of preview.
 type PreviewArguments struct {
 	Target
 	ImageTag string   `json:"image_tag,omitempty" jsonschema:"the image to deploy, a tag or a digest; without it, the one that runs"`
@@ -45,21 +45,21 @@ type PreviewArguments struct {
 	Page
 }
 
-// HistoryArguments are those of history.
+// HistoryArguments holds those of history.
 type HistoryArguments struct {
 	Target
 	ID string `json:"id,omitempty" jsonschema:"return only this deployment, with its phases, such as 20261123-161530-1f3a"`
 	Page
 }
 
-// TasksArguments are those of tasks.
+// TasksArguments holds those of tasks.
 type TasksArguments struct {
 	Target
 	Service []string `json:"service,omitempty" jsonschema:"list only tasks of these services"`
 	Page
 }
 
-// LogsArguments are those of logs.
+// LogsArguments holds those of logs.
 type LogsArguments struct {
 	Target
 	Service []string `json:"service,omitempty" jsonschema:"return only lines of these services"`
@@ -72,13 +72,13 @@ type LogsArguments struct {
 // page selects nothing: logs returns the newest lines, and has read no more than its limit.
 func (LogsArguments) page() Page { return Page{} }
 
-// ImagesArguments are those of images.
+// ImagesArguments holds those of images.
 type ImagesArguments struct {
 	Target
 	Page
 }
 
-// VarsArguments are those of vars.
+// VarsArguments holds those of vars.
 type VarsArguments struct {
 	Target
 	Service []string `json:"service,omitempty" jsonschema:"show only the variables of these services"`
@@ -86,14 +86,14 @@ type VarsArguments struct {
 	Page
 }
 
-// CostArguments are those of cost.
+// CostArguments holds those of cost.
 type CostArguments struct {
 	Target
 	Only []string `json:"only,omitempty" jsonschema:"return only lines whose area or resource contains one of these words"`
 	Page
 }
 
-// OutputsArguments are those of outputs.
+// OutputsArguments holds those of outputs.
 type OutputsArguments struct {
 	Target
 	Only []string `json:"only,omitempty" jsonschema:"return only outputs whose name contains one of these words"`

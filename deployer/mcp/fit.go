@@ -15,16 +15,16 @@ import (
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 )
 
-// MaxTokens is how many tokens the result of a call has at most, text and structured content together.
+// MaxTokens declares how many tokens the result of a call has at most, text and structured content together.
 const MaxTokens = 2000
 
-// reserve is what is left of MaxTokens for models that split a text into more tokens than the vocabulary that counts here.
+// reserve declares what is left of MaxTokens for models that split a text into more tokens than the vocabulary that counts here.
 const reserve = 150
 
-// maxBytes is the length from which a result is not counted but taken as too long. Documents have about three bytes a token.
+// maxBytes declares the length from which a result is not counted but taken as too long. Documents have about three bytes a token.
 const maxBytes = 5 * MaxTokens
 
-// vocabulary is loaded by the first call that needs it.
+// vocabulary loads at the first call that needs it.
 var vocabulary = sync.OnceValue(codec.NewO200kBase)
 
 // isShort reports whether a text has at most MaxTokens, less the reserve.
@@ -69,10 +69,10 @@ type level struct {
 	least int
 }
 
-// levels are tried in this order until a document is short enough.
+// levels declares what is tried in this order until a document is short enough.
 var levels = []level{{1000, 50, 5}, {400, 8, 3}, {160, 4, 2}, {80, 2, 0}}
 
-// errTooLong is returned for a document that no level makes short enough.
+// errTooLong reports a document that no level makes short enough.
 var errTooLong = hint.With(errors.New("the result is too long"), "ask for less, with limit or only")
 
 // fit returns a document as the result of a call, within MaxTokens, and notes what it leaves out.
@@ -200,7 +200,7 @@ func inBothForms(doc any) (*sdk.CallToolResult, error) {
 	return result, nil
 }
 
-// withoutOffset are the tools that have no argument offset.
+// withoutOffset declares the tools that have no argument offset.
 var withoutOffset = []string{"health", "logs", "outputs", "lock"}
 
 // note describes what is left out of a list, and how to ask for it.
@@ -223,7 +223,7 @@ func (f *fitter) note(c part, from, n int) string {
 	return shown + "; for others call " + f.tool + " with " + strings.Join(how, ", or with ")
 }
 
-// untouched are the fields that stay as they are: what they contain is to be used as it is.
+// untouched declares the fields that stay as they are, because their values are to be used literally.
 var untouched = []string{"Asleep", "Command", "Next", "Truncated"}
 
 // shorten shortens the texts below a value, and the lists within items, and reports whether there was something to shorten. The
@@ -307,7 +307,7 @@ func shortText(text string, l level) (string, bool) {
 	return string(runes[:l.text-1]) + "…", true
 }
 
-// failure is the document of an error.
+// A failure is the document of an error.
 type failure struct {
 	Error string `json:"error"`
 	Hint  string `json:"hint,omitempty"`

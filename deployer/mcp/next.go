@@ -11,7 +11,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/lazyregexp"
 )
 
-// maxNext is how many calls a document suggests.
+// maxNext declares how many calls a document suggests.
 const maxNext = 3
 
 // printedCommand matches a command of the deployer in a text: in backticks, or the whole text.

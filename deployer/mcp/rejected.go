@@ -42,7 +42,7 @@ func (r *registry) explainRejected(next sdk.MethodHandler) sdk.MethodHandler {
 	}
 }
 
-// argument is how much of an argument an error repeats.
+// argument declares how much of an argument an error repeats.
 var argument = level{text: 100}
 
 // rejected returns the call without arguments that the schema of a tool does not allow, and their error.
@@ -103,7 +103,7 @@ func longTexts(value any) []string {
 // the end of its line.
 var flagOrCommand = lazyregexp.New("`[^`]*`|^deployer [a-z][^\n]*$|\\baws [a-z][^\n]*|\\B--[a-z][a-z-]*(?:[= ][a-z0-9-]*[0-9][a-z0-9]*)?")
 
-// serverFlags are flags that no call has: they are the server's, which a person starts.
+// serverFlags declares flags that no call has: they are the server's, which a person starts.
 var serverFlags = []string{"timeout", "profile", "region", "endpoint-url", "local", "dir", "state-dir", "pulumi"}
 
 // withArguments returns a text of a command with the names of a tool's arguments instead of flags, and with the flags of the

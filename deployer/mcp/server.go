@@ -46,7 +46,7 @@ type Options struct {
 	Components, Services, Tasks, Sources []string
 }
 
-// instructions are for the model of the client.
+// instructions explains the tools to the model of the client.
 const instructions = `Reads the health, the deployments and the logs of a GraphQL API on AWS. Every tool only reads. Begin
 with status. A document names in "next" the calls that show more about a cause, the most useful first: follow them in this
 order. "truncated" names what was left out, and the arguments that show it. A person makes changes, with the commands that
@@ -105,7 +105,7 @@ type registry struct {
 	errs      []error
 }
 
-// selection are the arguments of a call.
+// selection holds the arguments of a call.
 type selection interface {
 	target() *Target
 	page() Page

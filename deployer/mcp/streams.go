@@ -20,13 +20,13 @@ func Streams(in io.Reader, out io.Writer) sdk.Transport {
 	return &sdk.IOTransport{Reader: io.NopCloser(l), Writer: l}
 }
 
-// maxLine is how many bytes a message of the client has at most.
+// maxLine declares how many bytes a message of the client has at most.
 const maxLine = 1 << 20
 
-// maxError is how many characters the message of an error of JSON-RPC has at most.
+// maxError declares how many characters the message of an error of JSON-RPC has at most.
 const maxError = 400
 
-// lines are the streams of the SDK's transport. The SDK ends the server at the first line that is no message.
+// lines implements the streams of the SDK's transport. The SDK ends the server at the first line that is no message.
 type lines struct {
 	in *bufio.Reader
 	// unread is what is left of the line that is being read.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answer is a response of JSON-RPC.
+// An answer is a response of JSON-RPC.
 type answer struct {
 	ID     any
 	Result map[string]any

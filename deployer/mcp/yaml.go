@@ -24,7 +24,7 @@ func asYAML(document []byte) (string, error) {
 	return b.String(), nil
 }
 
-// member is a key of an object and its value.
+// A member is a key of an object and its value.
 type member struct {
 	key   string
 	value any
@@ -128,7 +128,7 @@ func onOneLine(value any) (text string, ok bool) {
 // word matches a text that is nothing but text also within brackets.
 var word = lazyregexp.New(`^[A-Za-z][A-Za-z0-9_./-]*$`)
 
-// reserved are the words that YAML 1.1 or 1.2 reads as another type.
+// reserved declares the words that YAML 1.1 or 1.2 reads as another type.
 // Source: https://yaml.org/type/bool.html, https://yaml.org/spec/1.2.2/#103-core-schema
 var reserved = []string{"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 

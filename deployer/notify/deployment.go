@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// DeploymentEvent is what a DeploymentMessage reports.
+// A DeploymentEvent is what a DeploymentMessage reports.
 type DeploymentEvent string
 
 // The events of a deployment. One that preflight refuses has only NotStarted, one that started has one of the others as its end.
@@ -28,7 +28,7 @@ const (
 	Interrupted DeploymentEvent = "interrupted"
 )
 
-// DeploymentMessage is the body of a notification of a deployment. Slack's incoming webhooks show only Text; the rest is for
+// A DeploymentMessage is the body of a notification of a deployment. Slack's incoming webhooks show only Text; the rest is for
 // programs.
 type DeploymentMessage struct {
 	Text        string          `json:"text"`
@@ -109,7 +109,7 @@ func failedPhase(d history.Deployment) string {
 	return ""
 }
 
-// maxEvidence is how many bytes of an error the text has. Slack truncates a text that is longer than 40,000 characters, and
+// maxEvidence declares how many bytes of an error the text has. Slack truncates a text that is longer than 40,000 characters, and
 // recommends 4,000.
 // Source: https://docs.slack.dev/reference/methods/chat.postMessage/#truncating-content
 const maxEvidence = 2500

@@ -9,10 +9,10 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/text"
 )
 
-// queueLength is how many messages wait at most: a deployment has three.
+// queueLength declares how many messages wait at most: a deployment has three.
 const queueLength = 8
 
-// slowPost is how long Close waits before it reports that it waits.
+// slowPost declares how long Close waits before it reports that it waits.
 const slowPost = 500 * time.Millisecond
 
 // A Queue posts messages in the background, in their order, so that a webhook neither delays nor fails what it is notified of.

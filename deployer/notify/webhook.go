@@ -72,7 +72,7 @@ func (w Webhook) Post(ctx context.Context, m any) error {
 	return nil
 }
 
-// slackErrors are the responses with which Slack explains a status. Another text of a server is not printed: it may repeat a part
+// slackErrors declares the responses with which Slack explains a status. Another text of a server is not printed: it may repeat a part
 // of the URL, which is a secret.
 // Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/#handling_errors
 // Source: https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks
@@ -82,7 +82,7 @@ var slackErrors = []string{
 	"posting_to_general_channel_denied", "rollup_error", "team_disabled", "too_many_attachments", "user_not_found",
 }
 
-// maxResponse is how many bytes of a response are read.
+// maxResponse declares how many bytes of a response are read.
 const maxResponse = 200
 
 // responseError returns the status of a response, and Slack's reason. The text beside the status code is the server's, too.

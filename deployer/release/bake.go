@@ -14,7 +14,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// bakeDelay is by how much a bake may be longer than deployment.rollout.bake: the metrics of its last minute are published late.
+// bakeDelay declares by how much a bake may be longer than deployment.rollout.bake: the metrics of its last minute are published late.
 const bakeDelay = 5 * time.Minute
 
 // baker watches a new version after its rollout.
@@ -23,7 +23,7 @@ type baker interface {
 	Watch(ctx context.Context, target bake.BakeTarget, report func(string)) (bake.Verdict, error)
 }
 
-// startedRollout is what the rollout of a deployment started.
+// A startedRollout is what the rollout of a deployment started.
 type startedRollout struct {
 	// since is when the rollout began, before anything was changed; services are those for which ECS started a service deployment.
 	since    time.Time

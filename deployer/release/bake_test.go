@@ -385,7 +385,7 @@ func TestBakedRollout(t *testing.T) {
 	}
 }
 
-// unreadableFiles are records that cannot be read.
+// unreadableFiles holds records that cannot be read.
 type unreadableFiles struct{ blob.Store }
 
 func (unreadableFiles) List(context.Context, string) ([]string, error) { return nil, errBroken }

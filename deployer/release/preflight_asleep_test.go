@@ -21,7 +21,7 @@ import (
 
 const sleepMarker = `{"since":"2026-11-30T19:00:00Z","by":"jane"}`
 
-// sleepyAccount is an account with an environment that may be asleep, or whose alarms may be muted.
+// A sleepyAccount is an account with an environment that may be asleep, or whose alarms may be muted.
 type sleepyAccount struct {
 	marker, database string
 	muted            bool

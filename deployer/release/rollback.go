@@ -13,7 +13,7 @@ import (
 	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
-// RollbackPhase is how an automatic rollback is reported: like a phase.
+// RollbackPhase declares how an automatic rollback is reported: like a phase.
 const RollbackPhase = "rollback"
 
 // rollback rolls back after a phase failed, where that helps the cause, and returns what it did, or why nothing. The error is why a

@@ -52,7 +52,7 @@ type costJSON struct {
 	LeftOut       []string `json:"leftOut"`
 }
 
-// CostWidth is how wide notes may be, in columns.
+// CostWidth declares how wide notes may be, in columns.
 const CostWidth = 80
 
 // Costs shows one estimate by its lines, several side by side, and comparisons one after the other. As JSON they are an

@@ -21,7 +21,7 @@ var statsHTML string
 //go:embed page/stats.css
 var statsCSS string
 
-// statsPage is what the template of the statistics shows. The page is self-contained, as that of the status is.
+// A statsPage is what the template of the statistics shows. The page is self-contained, as that of the status is.
 type statsPage struct {
 	Environment string
 	Headline    string
@@ -36,7 +36,7 @@ type statsPage struct {
 	Changes []changeRow
 }
 
-// changeRow is a deployment as the page lists it.
+// A changeRow is a deployment as the page lists it.
 type changeRow struct{ ID, Started, By, Kind, Image, Outcome, Took, Class string }
 
 // writeStatsPage writes one self-contained HTML page: key figures, charts of the period, and the same as tables.
@@ -127,7 +127,7 @@ var periodLengths = []struct{ upTo, length time.Duration }{
 	{21 * 24 * time.Hour, 24 * time.Hour}, {400 * 24 * time.Hour, 7 * 24 * time.Hour}, {math.MaxInt64, 30 * 24 * time.Hour},
 }
 
-// day is the length of a day of UTC.
+// day declares the length of a day of UTC.
 const day = 24 * time.Hour
 
 // statsPeriods divides a time into periods of whole days of UTC, of one length, of which the first and the last may be shorter, and counts the
@@ -208,7 +208,7 @@ func newChart(id, title, description string) chart {
 // x returns the position of a part of the width, from 0 to 1.
 func (c *chart) x(part float64) float64 { return c.Left + part*(c.Right-c.Left) }
 
-// maxLines is how many lines an axis has above 0.
+// maxLines declares how many lines an axis has above 0.
 const maxLines = 4
 
 // scale adds the lines of an axis from 0 to a value, each a multiple of one of the steps, and returns the position of values.
@@ -227,7 +227,7 @@ func (c *chart) scale(highest float64, steps []float64, label func(float64) stri
 	return y
 }
 
-// maxTicks is how many dates are below a chart.
+// maxTicks declares how many dates are below a chart.
 const maxTicks = 8
 
 // addDates adds the first days of periods below the chart.
@@ -291,7 +291,7 @@ func deploymentsChart(periods []statsPeriod) chart {
 	return c
 }
 
-// timeSteps are the distances of lines of a scale of time, in seconds.
+// timeSteps declares the distances of lines of a scale of time, in seconds.
 var timeSteps = []float64{.1, .2, .5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400}
 
 // durationsChart draws the median time of the phases of the deployments that succeeded in each period.
@@ -322,7 +322,7 @@ func durationsChart(periods []statsPeriod, names []string) chart {
 	return c
 }
 
-// phaseColors is how many colors of phases the style has.
+// phaseColors declares how many colors of phases the style has.
 const phaseColors = 10
 
 // formatAxis returns a multiple of timeSteps.

@@ -34,7 +34,7 @@ func CheckTrust(document string) error {
 	})
 }
 
-// problem is a message of IAM's.
+// A problem is a message of IAM's.
 type problem string
 
 // Error returns the message, as IAM capitalizes and punctuates it.

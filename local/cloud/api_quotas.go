@@ -14,7 +14,7 @@ func quotaOperations() []operation {
 	return []operation{readOp(getServiceQuota)}
 }
 
-// serviceQuota is a quota with AWS's name of it. resource is the type that it limits, and full AWS's error beyond it; the quotas
+// A serviceQuota is a quota with AWS's name of it. resource is the type that it limits, and full AWS's error beyond it; the quotas
 // of vCPUs are only answered, not enforced.
 type serviceQuota struct {
 	quota.Quota

@@ -51,7 +51,7 @@ var startPreamble = []scriptLine{
 	{1 * time.Second, "configuration loaded"},
 }
 
-// serverReady is how the API continues.
+// serverReady declares how the API continues.
 var serverReady = []scriptLine{
 	{3 * time.Second, "database connected"},
 	{4 * time.Second, "server ready at http://0.0.0.0:3000/graphql"},
@@ -126,7 +126,7 @@ var logScripts = map[logScript][]scriptLine{
 	},
 }
 
-// lateLines are what a service's container also writes under a fault that begins after the rollout, each a time after the fault
+// lateLines declares what a service's container also writes under a fault that begins after the rollout, each a time after the fault
 // began.
 var lateLines = map[string][]scriptLine{
 	faultLateErrors: {

@@ -9,12 +9,12 @@ import (
 	ecs "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 )
 
-// alarmWatchTime is for how long ECS watches alarms once the last task is healthy. AWS computes minutes from the alarms' configuration, in a
+// alarmWatchTime declares for how long ECS watches alarms once the last task is healthy. AWS computes minutes from the alarms' configuration, in a
 // way that it does not document; here it is short, because every rollout waits for it.
 // Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
 const alarmWatchTime = 5 * time.Second
 
-// alarmWatch is what a service deployment has of the alarms that end it.
+// An alarmWatch is what a service deployment has of the alarms that end it.
 type alarmWatch struct {
 	Names  []string                                    `json:"names"`
 	Status ecs.ServiceDeploymentRollbackMonitorsStatus `json:"status"`

@@ -13,7 +13,7 @@ const (
 	terminatedListed = time.Hour
 )
 
-// instance is an instance that a group has launched. The account stores when instances were terminated; the rest follows from the group.
+// An instance is an instance that a group has launched. The account stores when instances were terminated; the rest follows from the group.
 type instance struct {
 	id    string
 	group *Resource

@@ -14,7 +14,7 @@ import (
 
 const testImageParameter = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-minimal-kernel-default-arm64"
 
-// natFixture is an account whose private subnets reach the internet through an instance.
+// A natFixture is an account whose private subnets reach the internet through an instance.
 type natFixture struct {
 	fixture
 	clk                                          *manualClock

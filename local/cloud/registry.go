@@ -109,7 +109,7 @@ func manifestOf(content, config string) string {
 		mediaManifest, digestOf(config), imageSize, digestOf("layer "+content))
 }
 
-// untilPushed is the time from the commit of an image to its push.
+// untilPushed declares the time from the commit of an image to its push.
 const untilPushed = 20 * time.Minute
 
 // configOf returns the configuration of an image that is pushed at a time. It was created when its code was committed, as a

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// publicImages are the public parameters of Systems Manager that name images, without the architecture that ends them.
+// publicImages declares the public parameters of Systems Manager that name images, without the architecture that ends them.
 // Source: https://docs.aws.amazon.com/linux/al2023/ug/ec2.html
 var publicImages = []string{
 	"/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default", "/aws/service/ami-amazon-linux-latest/al2023-ami-minimal-kernel-default",
 }
 
-// instanceTypes are the types of EC2 and of Auto Scaling from which an instance is launched:
+// instanceTypes declares the types of EC2 and of Auto Scaling from which an instance is launched:
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateLaunchTemplate.html
 // https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html
 var instanceTypes = map[string]resourceType{

@@ -47,7 +47,7 @@ func (c startConditions) effect() faultEffect {
 // never is longer than any wait.
 const never = 1000 * time.Hour
 
-// faultEffects are those of the faults that act on tasks, of which an account has one at most.
+// faultEffects declares those of the faults that act on tasks, of which an account has one at most.
 var faultEffects = []faultEffect{
 	{fault: faultTaskCrash, exitAfter: 5 * time.Second, exitCode: 1, script: scriptCrash},
 	{fault: faultOutOfMemory, exitAfter: 12 * time.Second, exitCode: 137,

@@ -2,7 +2,7 @@ package ecrimage
 
 import "time"
 
-// Config is what is read of an image's configuration.
+// A Config is what is read of an image's configuration.
 // Source: https://github.com/opencontainers/image-spec/blob/main/config.md
 type Config struct {
 	Platform
@@ -13,11 +13,11 @@ type Config struct {
 	} `json:"config"`
 }
 
-// createdLabel is the label with the time of the build, or of the commit where builds are reproducible.
+// createdLabel declares the label with the time of the build, or of the commit where builds are reproducible.
 // Source: https://github.com/opencontainers/image-spec/blob/main/annotations.md
 const createdLabel = "org.opencontainers.image.created"
 
-// earliestCreation is before any container image: reproducible builds without a time have that of the Unix epoch or of a file
+// earliestCreation precedes any container image: reproducible builds without a time have that of the Unix epoch or of a file
 // system's.
 var earliestCreation = time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC)
 
