@@ -64,10 +64,11 @@ func transportText(err error) string {
 		return alert.Error()
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, new(tls.RecordHeaderError)):
 		return "the endpoint does not speak HTTPS"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		// net/http closes its side when the other side does, and a read may find either.
+		return "the connection was closed before the response was complete"
 	case errors.As(err, &network):
 		return fmt.Sprintf("the connection failed (%s)", network.Op)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the connection was closed before the response was complete"
 	}
 	return unreadable
 }

@@ -41,7 +41,7 @@ func TestRawResponses(t *testing.T) {
 			require.NotContains(t, strings.ToLower(output.String()), hidden)
 			require.Contains(t, []int{exitTemporary, exitConfiguration}, command.ProcessState.ExitCode(), output.String())
 			for line := range strings.Lines(output.String()) {
-				require.Regexp(t, `^entrypoint: the secret `+name+` could not be fetched: (the response cannot be read|the connection was closed before|no response in time)`, line)
+				require.Regexp(t, `^entrypoint: the secret `+name+` could not be fetched: (the response cannot be read|the connection was closed before|connection reset by peer|no response in time)`, line)
 			}
 		})
 	}
@@ -83,6 +83,7 @@ func TestTransportText(t *testing.T) {
 		"a name in time":      {dialing(&net.DNSError{Err: "i/o timeout", Name: "h", IsTimeout: true}), "no response in time"},
 		"a deadline":          {dialing(os.ErrDeadlineExceeded), "no response in time"},
 		"closed":              {fmt.Errorf("read: %w", io.EOF), "the connection was closed before the response was complete"},
+		"closed while read":   {&net.OpError{Op: "read", Net: "tcp", Err: net.ErrClosed}, "the connection was closed before the response was complete"},
 		"another network":     {dialing(errors.New("hunter2")), "the connection failed (dial)"},
 		"TLS alert":           {&net.OpError{Op: "remote error", Err: tls.AlertError(40)}, "tls: handshake failure"},
 		"no TLS":              {tls.RecordHeaderError{Msg: "hunter2"}, "the endpoint does not speak HTTPS"},
