@@ -62,6 +62,9 @@ type Image = cloud.Image
 // Faults returns the faults that can be injected and their expected outcomes.
 func Faults() []Fault { return cloud.Faults() }
 
+// CheckFaults returns an error with a hint for names that cannot be injected.
+func CheckFaults(names []string) error { return cloud.CheckFaults(names) }
+
 // Local is an open simulated account. The caller must close it.
 type Local struct {
 	dir       string

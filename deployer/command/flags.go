@@ -14,6 +14,7 @@ import (
 
 	"github.com/balancer/v3-backend-infra/deployer/hint"
 	"github.com/balancer/v3-backend-infra/deployer/target"
+	"github.com/balancer/v3-backend-infra/local"
 )
 
 // globalFlags are the values of the flags that every command has.
@@ -111,6 +112,8 @@ func readGlobalFlags(c *cli.Context, formats []string) (globalFlags, error) {
 		return flags, unknownValue("--format: unknown format", flags.format, formats, "give one of ")
 	case len(flags.Faults) > 0 && !flags.Local:
 		return flags, hint.With(errors.New("--fault works in the simulated account only"), "add --local")
+	case local.CheckFaults(flags.Faults) != nil:
+		return flags, local.CheckFaults(flags.Faults)
 	case flags.timeout < 0:
 		return flags, hint.With(fmt.Errorf("--timeout %s is negative", flags.timeout), "give a time such as 90s or 30m; without --timeout there is no limit")
 	case flags.Local && c.IsSet("endpoint-url") && os.Getenv("AWS_ENDPOINT_URL") == "":

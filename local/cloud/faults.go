@@ -149,6 +149,12 @@ func (e *ConflictingFaultsError) Error() string {
 // Hint returns what to do.
 func (*ConflictingFaultsError) Hint() string { return "choose one of them" }
 
+// CheckFaults returns *UnknownFaultError or *ConflictingFaultsError for names that cannot be injected.
+func CheckFaults(names []string) error {
+	_, err := newFaultSet(names)
+	return err
+}
+
 // newFaultSet checks the names. Its error is *UnknownFaultError or *ConflictingFaultsError.
 func newFaultSet(names []string) (faultSet, error) {
 	set := faultSet{}
