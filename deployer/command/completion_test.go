@@ -50,7 +50,7 @@ var completed = map[string]string{
 	"deployer --vers":                         "--version",
 }
 
-// TestCompletion asks each shell that is installed, and the deployer itself, what completes a command line.
+// TestCompletion checks what the deployer offers for a command line.
 func TestCompletion(t *testing.T) {
 	t.Setenv("DEPLOYER_DIR", projectRoot(t))
 	for line, want := range completed {
@@ -87,11 +87,12 @@ source "$1"; while IFS= read -r line; do
 done`,
 	"fish": `source $argv[1]; while read -l line
   set -l words (string replace -a \t ' ' -- $line | string replace -r '\|$' '')
-  set -l found (complete -C "$words" | string split -f1 \t)
-  echo (string join ' ' $found)
+  set -l found (complete -C "$words" | string split -f1 \t | string trim -r -c /)
+  echo (string join -- ' ' $found)
 end`,
 }
 
+// TestCompletionInShells completes the same command lines in each shell that is installed.
 func TestCompletionInShells(t *testing.T) {
 	for shell, program := range completionOf {
 		t.Run(shell, func(t *testing.T) {
