@@ -12,7 +12,7 @@ LC_ALL=C
 fail() { echo "::error::$1" >&2; exit 3; }
 
 if [ "${1:-}" = run ]; then
-  lines=$(jq -r '.[]' <<<"$ARGUMENTS")
+  lines=$(jq -r '.[]' <<<"${ARGUMENTS?}")
   [ -n "$lines" ] || fail "there is nothing to run: start the whole workflow again, not this job alone"
   mapfile -t arguments <<<"$lines"
   exec bin/deployer "${arguments[@]}"
@@ -29,7 +29,7 @@ only() {
     case $allowed in *" $name "*) continue ;; esac
     case $name=${!name:-} in
     "$name=" | FORCE=false) ;;
-    *) fail "${name,,} does not go with $COMMAND: leave it empty" ;;
+    *) fail "${name,,} does not go with ${COMMAND?}: leave it empty" ;;
     esac
   done
 }
