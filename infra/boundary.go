@@ -80,7 +80,7 @@ func boundaryStatements(s shared) []statement {
 		// The schedule changes scalable targets that exist, by their tag. A new one has none, and could be that of a service without scaling.
 		allow("Scale", []string{"application-autoscaling:RegisterScalableTarget"}, anyResource).
 			when("Null", "aws:ResourceTag/Environment", "false"),
-		allow("MarkAsleep", []string{"ssm:DeleteParameter", "ssm:GetParameters", "ssm:PutParameter"}, anyEnvironment.asleepARN()),
+		allow("MarkAsleep", []string{"ssm:DeleteParameters", "ssm:GetParameters", "ssm:PutParameter"}, anyEnvironment.asleepARN()),
 		allow("ListLocks", []string{"s3:ListBucket"}, "arn:aws:s3:::"+environment.StateBucket(s.Prefix, s.Account)),
 		denyOtherEnvironments(deny("NotProductionScaling", []string{"application-autoscaling:*"}, anyResource).
 			when("StringEquals", "aws:ResourceTag/Environment", production)),

@@ -128,6 +128,9 @@ func (g *alarmGroup) declare(ctx *pulumi.Context, a alarm) error {
 		OkActions:          actions,
 		Tags:               withName(env.Tags(), env.AlarmName(a.name)),
 	}
+	if environment.NeverMuted(a.name) {
+		args.DatapointsToAlarm = pulumi.Int(1) // one execution that failed suffices
+	}
 	if strings.HasPrefix(a.statistic, "p") {
 		args.ExtendedStatistic = pulumi.String(a.statistic)
 	} else {

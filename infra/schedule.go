@@ -180,7 +180,7 @@ func scheduleStatements(env *environment.Environment) []statement {
 	return []statement{
 		allow("ReadLock", []string{"s3:ListBucket"}, "arn:aws:s3:::"+environment.StateBucket(env.Prefix, env.Account)).
 			when("StringEquals", "s3:prefix", lockObject(env)),
-		allow("Mark", []string{"ssm:DeleteParameter", "ssm:GetParameters", "ssm:PutParameter"}, in("ssm", "parameter"+env.AsleepParameter())),
+		allow("Mark", []string{"ssm:DeleteParameters", "ssm:GetParameters", "ssm:PutParameter"}, in("ssm", "parameter"+env.AsleepParameter())),
 		allow("Mute", []string{"cloudwatch:SetAlarmState"}, in("cloudwatch", "alarm:"+env.SuppressorAlarmName())),
 		allow("Scale", []string{"application-autoscaling:RegisterScalableTarget"}, in("application-autoscaling", "scalable-target/*")).
 			when("StringEquals", "aws:ResourceTag/Environment", env.Name),
@@ -189,6 +189,11 @@ func scheduleStatements(env *environment.Environment) []statement {
 		allow("ReadTargets", []string{"elasticloadbalancing:DescribeTargetHealth"}, anyResource),
 	}
 }
+
+// scheduleAlarmMinutes is for how long an alarm is about an execution that failed. The metric has data only in the minute in which that ended: an
+// alarm that evaluated one minute would be OK again, and notify people of that, at once. One that evaluated a day would not notify them of the next.
+// Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+const scheduleAlarmMinutes = 6 * 60
 
 // scheduleAlarms returns the alarms about a sleep or a waking that failed or took too long; none where the environment has no schedule.
 // Source: https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
@@ -200,8 +205,8 @@ func scheduleAlarms(env *environment.Environment) []alarm {
 	const namespace = "AWS/States"
 	return []alarm{
 		{"schedule-failed", "The environment could not be put to sleep or woken by its schedule",
-			namespace, "ExecutionsFailed", "Sum", above, 0, 1, notBreaching, machine},
+			namespace, "ExecutionsFailed", "Sum", above, 0, scheduleAlarmMinutes, notBreaching, machine},
 		{"schedule-late", "The environment was not put to sleep or woken within two hours: a deployment holds the lock, or the database does not follow",
-			namespace, "ExecutionsTimedOut", "Sum", above, 0, 1, notBreaching, machine},
+			namespace, "ExecutionsTimedOut", "Sum", above, 0, scheduleAlarmMinutes, notBreaching, machine},
 	}
 }

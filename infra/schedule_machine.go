@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/balancer/v3-backend-infra/environment"
+	"github.com/balancer/v3-backend-infra/internal/awsx/rdsstate"
+	"github.com/balancer/v3-backend-infra/internal/list"
 )
 
 // The actions that start the state machine of the schedule, in its input {"action": …}.
@@ -143,8 +145,8 @@ func (m scheduleDefinition) sleep() object {
 
 		"StopRead": m.readDatabase("StopDecide"),
 		"StopDecide": object{"Type": "Choice", "Choices": []object{
-			{"Variable": databaseStatus, "StringEquals": "stopped", "Next": "Asleep"},
-			{"Variable": databaseStatus, "StringEquals": "available", "Next": "StopDatabase"},
+			{"Variable": databaseStatus, "StringEquals": rdsstate.Stopped, "Next": "Asleep"},
+			{"Variable": databaseStatus, "StringEquals": rdsstate.Available, "Next": "StopDatabase"},
 		}, "Default": "StopPoll"},
 		"StopDatabase": call("rds:stopDBInstance", object{"DbInstanceIdentifier": m.env.DatabaseIdentifier()},
 			object{"ResultPath": nil, "Next": "StopPoll"}),
@@ -159,10 +161,9 @@ func (m scheduleDefinition) wake() object {
 	states := m.guard("Wake", "WakeRead")
 	maps.Copy(states, object{
 		"WakeRead": m.readDatabase("WakeDecide"),
-		"WakeDecide": object{"Type": "Choice", "Choices": []object{
-			{"Variable": databaseStatus, "StringEquals": "available", "Next": "Serve"},
-			{"Variable": databaseStatus, "StringEquals": "stopped", "Next": "StartDatabase"},
-		}, "Default": "WakePoll"},
+		"WakeDecide": object{"Type": "Choice", "Choices": append(list.Map(rdsstate.Statuses(rdsstate.Operational), func(status string) object {
+			return object{"Variable": databaseStatus, "StringEquals": status, "Next": "Serve"}
+		}), object{"Variable": databaseStatus, "StringEquals": rdsstate.Stopped, "Next": "StartDatabase"}), "Default": "WakePoll"},
 		"StartDatabase": call("rds:startDBInstance", object{"DbInstanceIdentifier": m.env.DatabaseIdentifier()},
 			object{"ResultPath": nil, "Next": "WakePoll"}),
 		"WakePoll": object{"Type": "Wait", "Seconds": scheduleDatabase, "Next": "WakeLock"},
@@ -183,7 +184,8 @@ func (m scheduleDefinition) wake() object {
 		}, "Default": "RunPoll"},
 		"RunPoll": object{"Type": "Wait", "Seconds": schedulePoll, "Next": "RunLock"},
 		"Unmute":  m.setSuppressor("OK", "The environment is awake by its schedule", "Unmark"),
-		"Unmark":  call("ssm:deleteParameter", object{"Name": m.env.AsleepParameter()}, object{"ResultPath": nil, "Next": "Awake"}),
+		// Not deleteParameter, which fails where the parameter is deleted already.
+		"Unmark": call("ssm:deleteParameters", object{"Names": []string{m.env.AsleepParameter()}}, object{"ResultPath": nil, "Next": "Awake"}),
 	})
 	return states
 }

@@ -47,7 +47,7 @@ func TestScheduleRoleAllowsOnlyWhatTheMachineCalls(t *testing.T) {
 		"s3:ListBucket":                                  {"arn:aws:s3:::v3-backend-pulumi-state-123456789012", "s3:prefix", "locks/staging.json"},
 		"ssm:GetParameters":                              {in("ssm", "parameter/v3-backend/staging/asleep"), "", ""},
 		"ssm:PutParameter":                               {in("ssm", "parameter/v3-backend/staging/asleep"), "", ""},
-		"ssm:DeleteParameter":                            {in("ssm", "parameter/v3-backend/staging/asleep"), "", ""},
+		"ssm:DeleteParameters":                           {in("ssm", "parameter/v3-backend/staging/asleep"), "", ""},
 		"cloudwatch:SetAlarmState":                       {in("cloudwatch", "alarm:v3-backend-staging-asleep"), "", ""},
 		"ecs:DescribeServices":                           {in("ecs", "service/v3-backend-staging-cluster/v3-backend-staging-api-service"), "", ""},
 		"ecs:UpdateService":                              {in("ecs", "service/v3-backend-staging-cluster/v3-backend-staging-scheduler-service"), "", ""},
@@ -118,6 +118,7 @@ func TestSchedule(t *testing.T) {
 	for _, what := range []string{"failed", "late"} {
 		alarm := find(t, all, alarmType, "monitoring-schedule-"+what)
 		require.Equal(t, env.ScheduleMachineARN(), alarm.get("dimensions", "StateMachineArn"))
+		require.Equal(t, []any{1.0, 360.0}, []any{alarm.get("datapointsToAlarm"), alarm.get("evaluationPeriods")}, "it does not end at once")
 		require.NotEmpty(t, alarm.get("alarmActions"), "it notifies people while the others are muted")
 		require.NotContains(t, rings, "schedule-"+what, "and not twice while the environment is awake")
 	}

@@ -650,7 +650,7 @@ func dataHarms(t *testing.T, all []registration) []*attempt {
 	}
 	add("starts production's machine", "states:StartExecution",
 		"arn:aws:states:"+inRegion+"stateMachine:v3-backend-production-rotation")
-	for _, action := range []string{"ssm:PutParameter", "ssm:DeleteParameter"} {
+	for _, action := range []string{"ssm:PutParameter", "ssm:DeleteParameter", "ssm:DeleteParameters"} {
 		add("marks production asleep", action, "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/asleep")
 	}
 	add("reads another parameter", "ssm:GetParameters", "arn:aws:ssm:"+inRegion+"parameter/v3-backend/production/token")

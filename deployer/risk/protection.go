@@ -332,8 +332,7 @@ func weakerAlarm(before, after map[string]any) []string {
 		weaker = append(weaker, onlyIf(higher && number(now) > number(old) || !higher && number(now) < number(old),
 			fmt.Sprintf("alarms at %s instead of %s", show(now), show(old)))...)
 	}
-	weaker = append(weaker, more("evaluationPeriods", "alarms after %s periods instead of %s")(before, after)...)
-	weaker = append(weaker, more("datapointsToAlarm", "alarms after %s periods above its threshold instead of %s")(before, after)...)
+	weaker = append(weaker, more("periods", "alarms after %s periods instead of %s")(periodsToAlarm(before), periodsToAlarm(after))...)
 	weaker = append(weaker, otherPeriod(before, after)...)
 	for _, property := range slices.Sorted(maps.Keys(watched)) {
 		old, now := before[property], after[property]
@@ -343,6 +342,14 @@ func weakerAlarm(before, after map[string]any) []string {
 	}
 	return append(weaker, onlyIf(before["treatMissingData"] == "breaching" && after["treatMissingData"] != "breaching",
 		"no longer alarms where there is no data")...)
+}
+
+// periodsToAlarm returns how many periods have to cross an alarm's threshold: datapointsToAlarm of those that it evaluates, or all of them.
+func periodsToAlarm(properties map[string]any) map[string]any {
+	if n := properties["datapointsToAlarm"]; n != nil {
+		return map[string]any{"periods": n}
+	}
+	return map[string]any{"periods": properties["evaluationPeriods"]}
 }
 
 // watched are the properties that set what an alarm watches: another value is a risk in both directions.

@@ -19,8 +19,8 @@ type alarmState struct {
 }
 
 // stateOf evaluates the alarms that are in alarm without data: an alarm is evaluated as soon as it exists, for the time before as well, so that
-// those of a first deployment go into alarm before there is anything to measure. Those about a state machine follow its last execution. Those
-// about the traffic and the memory follow their metrics. Other alarms are OK. Without data, an alarm that
+// those of a first deployment go into alarm before there is anything to measure. Those about a state machine have data only in the minutes in
+// which an execution ends. Those about the traffic and the memory follow their metrics. Other alarms are OK. Without data, an alarm that
 // ignores that keeps its state, which SetAlarmState may have set; any other is evaluated again at once.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 func (m model) stateOf(r *Resource) alarmState {
@@ -92,17 +92,21 @@ func faultyAlarms(s *State) []*Resource {
 	return alarms
 }
 
-// failedExecution returns the last ended execution of a state machine if it ended as the alarm's metric counts; otherwise nil.
+// failedExecution returns the last execution of a state machine that ended as the alarm's metric counts, in the periods that the alarm evaluates;
+// nil where there are fewer of them than it needs.
 func (m model) failedExecution(r *Resource) *execution {
 	status := map[string]string{"ExecutionsFailed": executionFailed, "ExecutionsTimedOut": executionTimedOut}[r.Text("metricName")]
 	dimensions, _ := r.Outputs["dimensions"].(map[string]any)
+	periods := numberOr(r, "evaluationPeriods", 1)
+	evaluated := metricDelay + time.Duration(periods*numberOr(r, "period", 60))*time.Second
 	var last *execution
+	count := 0
 	for _, x := range m.Executions {
-		if x.Machine == dimensions["StateMachineArn"] && x.Status != executionRunning {
-			last = x
+		if x.Machine == dimensions["StateMachineArn"] && x.Status == status && !m.reached(m.after(x.Ended, evaluated)) {
+			last, count = x, count+1
 		}
 	}
-	if last == nil || last.Status != status {
+	if count < numberOr(r, "datapointsToAlarm", periods) {
 		return nil
 	}
 	return last

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"maps"
 	"path/filepath"
 	"testing"
 	"time"
@@ -101,5 +102,35 @@ func TestAnotherRegion(t *testing.T) {
 		require.Len(t, out.MetricAlarms, want, region)
 		_, err = sns.NewFromConfig(a.Config(region)).ListSubscriptionsByTopic(t.Context(), &sns.ListSubscriptionsByTopicInput{TopicArn: aws.String(topic.ID)})
 		require.Equal(t, want == 1, err == nil, region)
+	}
+}
+
+// TestAlarmsAboutExecutions follows alarms about an execution that failed: the metric has one datapoint, which an alarm evaluates for as long as
+// its periods.
+func TestAlarmsAboutExecutions(t *testing.T) {
+	sim := newSimulation(t)
+	failed := sim.m.now
+	sim.m.Executions = []*execution{{Machine: "m", Status: executionFailed, Ended: failed}}
+	dimensions := values{"StateMachineArn": "m"}
+	alarm := func(name string, more values) *Resource {
+		properties := values{"name": name, "metricName": "ExecutionsFailed", "treatMissingData": "notBreaching", "period": 60.0, "dimensions": dimensions}
+		maps.Copy(properties, more)
+		return sim.put(typeMetricAlarm, name, properties)
+	}
+	minute := alarm("minute", values{"evaluationPeriods": 1.0})
+	hours := alarm("hours", values{"evaluationPeriods": 360.0, "datapointsToAlarm": 1.0})
+	all := alarm("all", values{"evaluationPeriods": 360.0})
+	for _, test := range []struct {
+		ago           time.Duration
+		minute, hours types.StateValue
+	}{
+		{time.Minute, types.StateValueAlarm, types.StateValueAlarm},
+		{10 * time.Minute, types.StateValueOk, types.StateValueAlarm},
+		{7 * time.Hour, types.StateValueOk, types.StateValueOk},
+	} {
+		sim.m.now = failed.Add(sim.m.scaled(test.ago))
+		require.Equal(t, test.minute, sim.m.stateOf(minute).Value, test.ago)
+		require.Equal(t, test.hours, sim.m.stateOf(hours).Value, test.ago)
+		require.Equal(t, types.StateValueOk, sim.m.stateOf(all).Value, "one of its datapoints does not suffice")
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func ssmOperations() []operation {
-	return []operation{readOp(startSession), readOp(getParameter), readOp(getParameters), writeOp(putParameter), writeOp(deleteParameter)}
+	return []operation{readOp(startSession), readOp(getParameter), readOp(getParameters), writeOp(putParameter), writeOp(deleteParameter), writeOp(deleteParameters)}
 }
 
 // parameter is a parameter of Systems Manager in its current version.
@@ -83,6 +83,20 @@ func deleteParameter(m model, in *ssm.DeleteParameterInput) (*ssm.DeleteParamete
 	}
 	delete(m.Parameters, deref(in.Name))
 	return &ssm.DeleteParameterOutput{}, nil
+}
+
+// deleteParameters deletes those of some parameters that exist, and returns the names of the others. That is no error.
+// Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameters.html
+func deleteParameters(m model, in *ssm.DeleteParametersInput) (*ssm.DeleteParametersOutput, error) {
+	out := &ssm.DeleteParametersOutput{DeletedParameters: []string{}, InvalidParameters: []string{}}
+	for _, name := range in.Names {
+		if _, err := deleteParameter(m, &ssm.DeleteParameterInput{Name: &name}); err != nil {
+			out.InvalidParameters = append(out.InvalidParameters, name)
+			continue
+		}
+		out.DeletedParameters = append(out.DeletedParameters, name)
+	}
+	return out, nil
 }
 
 // startSession rejects what Session Manager rejects, and otherwise reports that sessions are not simulated.

@@ -268,6 +268,36 @@ func TestScheduleFailures(t *testing.T) {
 	})
 }
 
+// TestScheduleWakesWithABusyDatabase wakes an environment whose database RDS could not stop, since it was optimizing its storage after
+// autoscaling, and still does: it serves meanwhile, for hours.
+// Source: https://repost.aws/knowledge-center/rds-stuck-in-storage-optimization
+func TestScheduleWakesWithABusyDatabase(t *testing.T) {
+	sim := newSimulation(t)
+	sim.addSchedule()
+	sim.m.Databases["db-1"] = &databaseChange{Status: "storage-optimization", Until: sim.m.in(24 * time.Hour)}
+	late := sim.act(sleepAction)
+	sim.after(3 * time.Hour)
+	requireStatus(t, executionTimedOut, late)
+	require.Equal(t, situation{marked: true, muted: true, suspended: true, database: "storage-optimization"}, sim.situation())
+
+	waking := sim.act(wakeAction)
+	sim.after(20 * time.Minute)
+	requireStatus(t, executionSucceeded, waking)
+	require.Equal(t, situation{running: woken.running, database: "storage-optimization"}, sim.situation())
+}
+
+// TestScheduleUnmarksTwice repeats the last call of a waking, as a retry does after a response that was lost, and a second execution where
+// EventBridge Scheduler delivers twice.
+func TestScheduleUnmarksTwice(t *testing.T) {
+	sim := newSimulation(t)
+	sim.addSchedule()
+	waking := sim.act(wakeAction)
+	require.Nil(t, sim.m.Parameters[asleepParameter])
+	waking.State = "Unmark"
+	sim.after(20 * time.Minute)
+	requireStatus(t, executionSucceeded, waking)
+}
+
 // TestMachineFieldNames checks names of operations as Step Functions has them.
 // https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
 func TestMachineFieldNames(t *testing.T) {

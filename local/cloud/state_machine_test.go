@@ -145,7 +145,7 @@ func TestRotationMachine(t *testing.T) {
 			require.Equal(t, test.code, x.Error, x.Cause)
 			for metric, status := range map[string]string{"ExecutionsFailed": executionFailed, "ExecutionsTimedOut": executionTimedOut} {
 				alarm := sim.put(typeMetricAlarm, metric, values{"metricName": metric, "dimensions": values{"StateMachineArn": machine.ID}})
-				require.Equal(t, status == x.Status, sim.m.failedExecution(alarm) != nil, metric)
+				require.Equal(t, status == x.Status, sim.m.at(x.Ended).failedExecution(alarm) != nil, metric)
 			}
 			if test.deployments > 0 {
 				require.Len(t, sim.service().Deployments, test.deployments)

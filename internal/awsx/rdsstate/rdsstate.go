@@ -2,7 +2,11 @@
 // change it, and whether waiting helps.
 package rdsstate
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // State is what a status means for those who use the instance or wait for it.
 type State string
@@ -67,6 +71,17 @@ var states = map[string]State{
 	Stopped:                                           Unavailable,
 	Stopping:                                          Unavailable,
 	"storage-full":                                    Unavailable,
+}
+
+// Statuses returns the documented statuses that stand for a state, sorted.
+func Statuses(state State) []string {
+	var all []string
+	for _, status := range slices.Sorted(maps.Keys(states)) {
+		if states[status] == state {
+			all = append(all, status)
+		}
+	}
+	return all
 }
 
 // Of returns the state that a status stands for. Of a status that is not documented the prefix decides where it is known.
