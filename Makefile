@@ -73,7 +73,7 @@ rehearse: build
 # Without symbols a test binary links in two thirds of the time. The slowest packages start first. They wait for processes and
 # for retries more than they compute, so twice as many packages as cores run at once. The scripts start hundreds of short
 # processes, which spend a fifth less of the processor where they collect garbage less often.
-TEST := GOGC=400 go test -timeout 30m -ldflags=-s -p $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
+TEST := GOGC=400 go test -timeout 60m -ldflags=-s -p $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 SLOWEST := ./deployer/command ./deployer/engine ./entrypoint ./checks ./deployer/lock
 
 ## test: every test, including those that run the real engine
