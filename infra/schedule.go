@@ -190,8 +190,9 @@ func scheduleStatements(env *environment.Environment) []statement {
 	}
 }
 
-// scheduleAlarmMinutes is for how long an alarm is about an execution that failed. The metric has data only in the minute in which that ended: an
-// alarm that evaluated one minute would be OK again, and notify people of that, at once. One that evaluated a day would not notify them of the next.
+// scheduleAlarmMinutes declares for how long an alarm reports an execution that failed. The metric has data only in the minute in which that
+// ended: an alarm that evaluated one minute would be OK again, and notify people of that, at once. One that evaluated a day would not
+// notify them of the next.
 // Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 const scheduleAlarmMinutes = 6 * 60
 

@@ -107,13 +107,14 @@ func readGlobalFlags(c *cli.Context, formats []string) (globalFlags, error) {
 	if flags.format == "" && len(formats) > 0 {
 		flags.format = formats[0]
 	}
+	unusable := local.CheckFaults(flags.Faults)
 	switch {
 	case len(formats) > 0 && !slices.Contains(formats, flags.format):
 		return flags, unknownValue("--format: unknown format", flags.format, formats, "give one of ")
 	case len(flags.Faults) > 0 && !flags.Local:
 		return flags, hint.With(errors.New("--fault works in the simulated account only"), "add --local")
-	case local.CheckFaults(flags.Faults) != nil:
-		return flags, local.CheckFaults(flags.Faults)
+	case unusable != nil:
+		return flags, unusable
 	case flags.timeout < 0:
 		return flags, hint.With(fmt.Errorf("--timeout %s is negative", flags.timeout), "give a time such as 90s or 30m; without --timeout there is no limit")
 	case flags.Local && c.IsSet("endpoint-url") && os.Getenv("AWS_ENDPOINT_URL") == "":
